@@ -1,0 +1,1 @@
+"""The foundation: plain Python tools that every higher rung uses; no torch and no numpy here."""
