@@ -1,0 +1,113 @@
+"""Looking at a model: its parameters, its norm layers, its number of features."""
+
+import torch
+from torch import Tensor, nn
+
+from lamina.foundation.errors import ContractError
+
+__all__ = [
+    "NORM_TYPES",
+    "has_params",
+    "in_channels",
+    "norm_bias_params",
+    "num_features",
+    "one_param",
+    "params",
+    "total_params",
+    "trainable_params",
+]
+
+NORM_TYPES: tuple[type[nn.Module], ...] = (
+    nn.modules.batchnorm._NormBase,  # every batch and instance norm
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.RMSNorm,
+)
+
+
+def params(model: nn.Module) -> list[nn.Parameter]:
+    """All parameters of `model`, in the order of `model.parameters()`."""
+    return list(model.parameters())
+
+
+def trainable_params(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that require a gradient: the `Learner`'s default split into one group."""
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+def one_param(model: nn.Module) -> Tensor:
+    """Any one parameter, to read its device and dtype.
+
+    Raises:
+        ContractError: The model has no parameter.
+    """
+    first = next(model.parameters(), None)
+    if first is None:
+        raise ContractError(f"one_param: {type(model).__name__} has no parameters.")
+    return first
+
+
+def has_params(model: nn.Module) -> bool:
+    """Whether `model` has at least one parameter."""
+    return next(model.parameters(), None) is not None
+
+
+def total_params(model: nn.Module) -> tuple[int, int]:
+    """The number of parameters of `model`: all, and those that are trained.
+
+    Example:
+        >>> total_params(nn.Linear(3, 2))
+        (8, 8)
+    """
+    counts = [(p.numel(), p.numel() if p.requires_grad else 0) for p in model.parameters()]
+    return sum(n for n, _ in counts), sum(n for _, n in counts)
+
+
+def norm_bias_params(model: nn.Module, *, with_bias: bool = True) -> list[nn.Parameter]:
+    """The parameters of all norm layers and, with `with_bias`, the biases of all other layers.
+
+    Example:
+        >>> len(norm_bias_params(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))))
+        3
+    """
+    found: list[nn.Parameter] = []
+    for module in model.modules():
+        own = dict(module.named_parameters(recurse=False))
+        if isinstance(module, NORM_TYPES):
+            found += own.values()
+        elif with_bias and "bias" in own:
+            found.append(own["bias"])
+    return found
+
+
+def in_channels(model: nn.Module) -> int:
+    """The number of channels that the first layer with a weight of four dimensions takes.
+
+    Raises:
+        ContractError: There is no such layer.
+    """
+    for module in model.modules():
+        weight = getattr(module, "weight", None)
+        if isinstance(weight, Tensor) and weight.dim() == 4:
+            groups = module.groups if isinstance(module, nn.Conv2d) else 1
+            return weight.shape[1] * groups
+    raise ContractError(f"in_channels: {type(model).__name__} has no 2-d convolution.")
+
+
+@torch.no_grad()
+def num_features(body: nn.Module, n_in: int = 3, size_px: int = 64) -> int:
+    """The number of channels that `body` gives for an image, found with one empty image.
+
+    Args:
+        body: Maps `(1, n_in, size_px, size_px)` to `(1, features, ...)`.
+        n_in: Channels of the image.
+        size_px: Height and width of the image; a body with a large stride may need more.
+    """
+    training = {m: m.training for m in body.modules()}
+    weight = one_param(body)
+    out = body.eval()(
+        torch.zeros(1, n_in, size_px, size_px, dtype=weight.dtype, device=weight.device)
+    )
+    for module, mode in training.items():
+        module.training = mode
+    return out.shape[1]
