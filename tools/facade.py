@@ -1,0 +1,79 @@
+"""Write the `all.py` facades: explicit imports of what listed modules offer in their `__all__`.
+
+python tools/facade.py           write them
+python tools/facade.py --check   fail when one differs from what would be written
+"""
+
+import ast
+import builtins
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from source import report, target
+
+MOST_NAMES = 250
+SHORT_ALLOWED = {"np", "pd", "nn", "F", "L"}
+EXTERNAL = {
+    "F": "import torch.nn.functional as F",
+    "Path": "from pathlib import Path",
+    "nn": "from torch import nn",
+    "np": "import numpy as np",
+    "torch": "import torch",
+}
+FACADES: dict[str, tuple[str, ...]] = {}
+HEADER = (
+    '"""Everything for {app} in a notebook; written by tools/facade.py."""\n\n# ruff: noqa: I001\n'
+)
+
+
+def offered(library: Path, module: str) -> list[str]:
+    """Read a module's `__all__` without importing it."""
+    path = library / Path(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return sorted(ast.literal_eval(node.value))
+    raise SystemExit(f"facade: {path} has no __all__")
+
+
+def refused(app: str, origins: dict[str, list[str]]) -> Iterator[str]:
+    if len(origins) > MOST_NAMES:
+        yield f"{app}: {len(origins)} names, at most {MOST_NAMES}"
+    for name, places in origins.items():
+        if hasattr(builtins, name):
+            yield f"{app}: {name} of {places[0]} hides a builtin"
+        if len(name) < 3 and name not in SHORT_ALLOWED:
+            yield f"{app}: {name} of {places[0]} is too short"
+        if len(places) > 1:
+            yield f"{app}: {name} has {len(places)} meanings: {', '.join(places)}"
+
+
+def facade(library: Path, app: str, list_of_modules: tuple[str, ...]) -> tuple[str, list[str]]:
+    """Return the text of a facade and what is wrong with it."""
+    names = {m: offered(library, m) for m in sorted(list_of_modules)}
+    origins: dict[str, list[str]] = {n: ["outside"] for n in EXTERNAL}
+    for module, public in names.items():
+        for name in public:
+            origins.setdefault(name, []).append(module)
+    lines = [HEADER.format(app=app), *sorted(EXTERNAL.values()), ""]
+    for module, public in names.items():
+        lines += [f"from lamina.{module} import (", *(f"    {n}," for n in public), ")"]
+    lines += ["", "__all__ = [  # noqa: RUF022 - sorted by the tool, case first"]
+    lines += [*(f'    "{n}",' for n in sorted(origins)), "]", ""]
+    return "\n".join(lines), list(refused(app, origins))
+
+
+def main(library: Path, *, check: bool) -> Iterator[str]:
+    for app, list_of_modules in FACADES.items():
+        text, problems = facade(library, app, list_of_modules)
+        yield from problems
+        path = library / app / "all.py"
+        if check and (not path.exists() or path.read_text(encoding="utf-8") != text):
+            yield f"{path} is out of date: run `make facade`"
+        elif not check and not problems:
+            path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    report("facade", main(target(), check="--check" in sys.argv))
