@@ -1,0 +1,83 @@
+"""What the foundation's tools cost beside plain Python.
+
+Run as `python benchmarks/foundation.py [group ...]`; exits with 1 if a goal is missed.
+"""
+
+import sys
+from collections.abc import Callable
+
+from _timing import Row, overhead_row, print_rows
+from lamina.foundation.dispatch import Dispatch, TypeTable, typedispatch
+from lamina.foundation.seeding import Randomness, current, using
+
+
+def dispatch_rows() -> list[Row]:
+    """Dispatch on types that were seen before; the goal is 1 µs over a plain call."""
+
+    def plain(x: int, y: float = 0.0) -> float:
+        return x or y
+
+    class Shower:
+        def plain(self, x: int, y: float) -> float:
+            return x or y
+
+        @typedispatch
+        def chosen(self, x: int, y: float) -> float:
+            return x or y
+
+    chosen = Dispatch("chosen")
+    chosen.register(plain)
+    chosen.register(str, str)(plain)
+    shower = Shower()
+    return [
+        overhead_row("dispatch: two types", lambda: chosen(1, 2.0), lambda: plain(1, 2.0), goal=1),
+        overhead_row("dispatch: one type", lambda: chosen(1), lambda: plain(1), goal=1),
+        overhead_row(
+            "dispatch: method",
+            lambda: shower.chosen(1, 2.0),
+            lambda: shower.plain(1, 2.0),
+            goal=1,
+        ),
+    ]
+
+
+def table_rows() -> list[Row]:
+    """A cached look-up in a table of types, beside a plain dict."""
+    table = TypeTable[int]()
+    table.add(int, 1)
+    found = {bool: 1}
+    return [
+        overhead_row("TypeTable.find", lambda: table.find(bool), lambda: found.get(bool), goal=0.1),
+        overhead_row("TypeTable.cache", lambda: table.cache[bool], lambda: found[bool], goal=0.05),
+    ]
+
+
+def seeding_rows() -> list[Row]:
+    """What one item of a loader pays for its own stream of random numbers."""
+    root = Randomness(42)
+
+    def item() -> Randomness:
+        with using(root.child(3, 7)):
+            return current()
+
+    return [overhead_row("seeding: one item", item, lambda: root, goal=5)]
+
+
+GROUPS: dict[str, Callable[[], list[Row]]] = {
+    "dispatch": dispatch_rows,
+    "table": table_rows,
+    "seeding": seeding_rows,
+}
+
+
+def main() -> int:
+    """Run the groups named on the command line, or all."""
+    wanted = sys.argv[1:] or list(GROUPS)
+    if unknown := [name for name in wanted if name not in GROUPS]:
+        print(f"foundation: unknown groups {unknown}. Known: {', '.join(GROUPS)}")
+        return 2
+    return 0 if print_rows([row for name in wanted for row in GROUPS[name]()]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
