@@ -1,28 +1,12 @@
-"""What all tests share: one thread, no progress bars, and a home that is not the user's."""
+"""Fixtures of all tests."""
 
 import importlib.util
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 if importlib.util.find_spec("torchvision") is None:
     collect_ignore = ["interop"]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quiet_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep the user's cache out of reach, progress bars silent and torch on one thread."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LAMINA_HOME", str(tmp_path_factory.mktemp("lamina_home")))
-        patch.setenv("LAMINA_PROGRESS", "off")
-        patch.setenv("MPLBACKEND", "Agg")
-        if "PYTEST_XDIST_WORKER" in os.environ:
-            import torch
-
-            torch.set_num_threads(1)
-        yield
 
 
 @pytest.fixture(scope="session")

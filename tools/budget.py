@@ -9,7 +9,7 @@ from statistics import median, quantiles
 from source import Definition, Function, is_public, modules, report, target
 
 BODY, NESTING, FILE, FOLDER, METHODS, TOTAL = 40, 3, 500, 16, 20, 20_000
-TABLES_OF_CONTENTS = {"L", "Learner"}  # wide by design: every name in one place
+TABLES_OF_CONTENTS = {"Callback", "L", "Learner"}  # wide by design: every name in one place
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 
 

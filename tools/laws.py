@@ -8,7 +8,6 @@ from pathlib import Path
 from source import modules, public_functions, report, target
 
 PATCHES_FOR_USERS = {"patching.py"}  # `patch` is a tool for users; the library does not use it
-COMBINATORS = {"dispatch.py", "functional.py"}  # hand a user's keywords to the user's function
 STRICT = re.compile(r"Unpack\[|\.kwargs$")  # typed keywords, or those of a ParamSpec
 FACADE = re.compile(r"lamina\.(.*\.)?all$")
 CHECKS = {"refuse_unknown", "signature_names", "bind_partial"}
@@ -45,12 +44,21 @@ def broken_by(path: Path, node: ast.AST) -> Iterator[str]:
             yield f"{called(node)}: no code that writes code"
 
 
+def hands_on(function: ast.AST, name: str) -> bool:
+    """Whether a call receives all keywords: then the receiver refuses what it does not know."""
+    calls = (n for n in ast.walk(function) if isinstance(n, ast.Call))
+    return any(k.arg is None and ast.unparse(k.value) == name for c in calls for k in c.keywords)
+
+
 def loose_keywords(source: list[str], tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Give public functions that take any keyword; `# kwargs: why` in the signature allows it."""
+    """Give public functions that drop keywords or pick from them; `# kwargs: why` allows it.
+
+    As nobody drops them, every chain of functions ends in one that names its keywords.
+    """
     for name, function in public_functions(tree):
         keywords = function.args.kwarg
         signature = "\n".join(source[function.lineno - 1 : function.body[0].lineno - 1])
-        if keywords is None or "# kwargs: " in signature:
+        if keywords is None or "# kwargs: " in signature or hands_on(function, keywords.arg):
             continue
         annotation = ast.unparse(keywords.annotation) if keywords.annotation else ""
         if not STRICT.search(annotation) and not CHECKS & {called(n) for n in ast.walk(function)}:
@@ -62,8 +70,6 @@ def check(folder: Path) -> Iterator[str]:
         for node in ast.walk(tree):
             line = getattr(node, "lineno", 0)
             yield from (f"{path}:{line}: {text}" for text in broken_by(path, node))
-        if path.name in COMBINATORS:
-            continue
         source = path.read_text(encoding="utf-8").splitlines()
         yield from (f"{path}:{line}: {text}" for line, text in loose_keywords(source, tree))
 

@@ -31,8 +31,9 @@ if ! "$venv/bin/python" -c '' 2>/dev/null; then
     "$python" -m venv --clear "$venv"
 fi
 
+echo "Installing into $venv; the first time this downloads PyTorch and takes minutes."
 # pip first: unlike uv it honours the machine's pip settings, and torch is most of the download.
-"$venv/bin/python" -m pip install -q --disable-pip-version-check -c "$constraints" $first uv
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check -c "$constraints" $first uv
 "$venv/bin/uv" pip install -q --python "$venv/bin/python" -c "$constraints" -b "$constraints" \
     -e "$rest" $extra
 printf '%s' "$key" >"$stamp"

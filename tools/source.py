@@ -15,7 +15,10 @@ Definition = Function | ast.ClassDef
 def target() -> Path:
     """Return the folder to check: the first argument, or the library."""
     folders = [a for a in sys.argv[1:] if not a.startswith("-")]
-    return Path(folders[0]) if folders else LIBRARY
+    folder = Path(folders[0]) if folders else LIBRARY
+    if not folder.is_dir():
+        sys.exit(f"{folder} is not a folder")
+    return folder
 
 
 def modules(folder: Path) -> Iterator[tuple[Path, ast.Module]]:

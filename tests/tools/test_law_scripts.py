@@ -100,6 +100,7 @@ LAWS = {
     "exec": ("exec('x = 1')\n", "exec: no code that writes code"),
     "frames": ("import sys\nsys._getframe(1)\n", "frame inspection"),
     "keywords": ("def f(**kwargs): ...\n", "f: bare **kwargs"),
+    "picked": ("def f(**kwargs):\n    return g(kwargs.get('a'))\n", "f: bare **kwargs"),
     "method keywords": ("class A:\n    def m(self, **kw): ...\n", "A.m: bare **kw"),
 }
 
@@ -116,6 +117,7 @@ def test_laws_refuse(source: str, message: str, tmp_path: Path):
         "def f(*args: P.args, **kwargs: P.kwargs): ...\n",
         "def f(**kwargs):\n    refuse_unknown('f', kwargs, ['a'])\n",
         "def f(\n    **kwargs,  # kwargs: become the items of the dictionary\n): ...\n",
+        "def f(**kwargs):\n    return g(1, **kwargs)\n",
         "def _private(**kwargs): ...\n",
         "model.eval()\n",
         "setattr(learn, 'model', 1)\n",

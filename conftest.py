@@ -1,0 +1,20 @@
+"""What tests and doctests share: no progress bars, and a home that is not the user's."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the user's cache out of reach, progress bars silent and torch on one thread."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAMINA_HOME", str(tmp_path_factory.mktemp("lamina_home")))
+        patch.setenv("LAMINA_PROGRESS", "off")
+        patch.setenv("MPLBACKEND", "Agg")
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            import torch
+
+            torch.set_num_threads(1)
+        yield
