@@ -56,7 +56,9 @@ def renamed(old: str, new: Callable[P, R], *, removed_in: str) -> Callable[P, R]
 
 
 def renamed_arguments(
-    *, removed_in: str, **old_to_new: str
+    *,
+    removed_in: str,
+    **old_to_new: str,  # kwargs: the names are the content
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that accepts old names of keyword arguments, with a warning.
 

@@ -3,9 +3,10 @@
 Which entry is nearest to a class is decided by one rule, `_distance`: its own bases in the order of
 the MRO, then abstract classes that it only *counts* as (`numbers.Integral` for `int`), then
 `object`. Lookups are cached by class; adding an entry empties the cache. An `ABC.register` made
-after a class was first looked up is not seen until then.
+after a class was first looked up is seen only after that.
 """
 
+import inspect
 from collections.abc import Callable
 from types import MethodType, UnionType
 from typing import Any, Generic, NewType, TypeVar, get_origin, overload
@@ -20,6 +21,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 Pair = tuple[type, type]
 Key = type | UnionType | tuple[type | UnionType, ...] | None
 
+_OPEN = inspect.Signature(
+    [
+        inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+        inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+    ]
+)  # what tools are shown: the implementations may differ
 _BOUND = ("self", "cls")  # first parameters that are not dispatched on
 
 
@@ -122,6 +129,7 @@ class Dispatch:
         self._default = default
         self._entries: dict[Pair, Callable[..., Any]] = {}
         self._cache: dict[Pair, Callable[..., Any]] = {}
+        self.__signature__ = _OPEN
         self._first: int | None = None  # position of the first key, known after a registration
 
     @overload
@@ -171,6 +179,10 @@ class Dispatch:
         if (fn := self.find(first, second)) is None:
             raise self._no_candidate((first, _Absent if second is None else second))
         return fn
+
+    def types(self) -> tuple[Pair, ...]:
+        """Return the registered pairs of types in the order of registration."""
+        return tuple(self._entries)
 
     def __getitem__(self, types: type | Pair) -> Callable[..., Any]:
         return self.invoke(*types) if isinstance(types, tuple) else self.invoke(types)

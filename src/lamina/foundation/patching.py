@@ -90,9 +90,9 @@ def patch(
 def patch_to(
     cls: Any,
     as_prop: bool = False,  # noqa: FBT001 - the known signature
-    cls_method: bool = False,  # noqa: FBT001
-    set_prop: bool = False,  # noqa: FBT001
-    static_method: bool = False,  # noqa: FBT001
+    cls_method: bool = False,  # noqa: FBT001 - the known signature
+    set_prop: bool = False,  # noqa: FBT001 - the known signature
+    static_method: bool = False,  # noqa: FBT001 - the known signature
     nm: str | None = None,
 ) -> Callable[[F], F]:
     """Return a decorator that adds a function as a method to a class.

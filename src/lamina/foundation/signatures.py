@@ -79,7 +79,7 @@ def delegates(
 
 def use_kwargs_dict(
     keep: bool = False,  # noqa: FBT001 - the known signature
-    **kwargs: object,
+    **kwargs: object,  # kwargs: the names are the content
 ) -> Callable[[T], T]:
     """Show the given names and defaults instead of `**kwargs`.
 

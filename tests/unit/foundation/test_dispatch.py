@@ -2,6 +2,7 @@
 
 import collections.abc
 import copy
+import inspect
 import numbers
 import pickle
 import re
@@ -164,6 +165,7 @@ def test_unions_and_tuples_register_several():
 def test_same_signature_again_replaces():
     f = chooser((int, int), (int, int))
     assert f(1, 2) == 1
+    assert f.types() == ((int, int),)
 
 
 def test_late_registration_is_seen():
@@ -262,6 +264,11 @@ def test_registered_object_pickles_by_content():
     f = Dispatch("f")
     f.register(str, object)(len)
     assert pickle.loads(pickle.dumps(f))("abc") == 3
+
+
+def test_signature_is_open():
+    assert str(inspect.signature(twice)) == str(inspect.signature(Sound().of))
+    assert str(inspect.signature(twice)) == "(*args, **kwargs)"
 
 
 # annotations
