@@ -1,0 +1,85 @@
+"""Our networks are torchvision's: the same names, the same numbers, weights go both ways."""
+
+import pytest
+import torch
+import torchvision
+from safetensors.torch import load_file
+from torch import nn
+
+from lamina.nn import mobilenet, resnet
+
+pytestmark = pytest.mark.interop
+
+OURS = {
+    "resnet18": resnet.resnet18,
+    "resnet34": resnet.resnet34,
+    "resnet50": resnet.resnet50,
+    "mobilenet_v2": mobilenet.mobilenet_v2,
+}
+EXACT = {"rtol": 0, "atol": 0}
+
+
+def theirs(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    return torchvision.models.get_model(name, weights=None)
+
+
+def shaken(model: nn.Module) -> nn.Module:
+    """Give the normalization layers statistics and weights that a fresh network does not have."""
+    generator = torch.Generator().manual_seed(1)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None
+            assert module.running_var is not None
+            module.running_mean.uniform_(-0.2, 0.2, generator=generator)
+            module.running_var.uniform_(0.5, 1.5, generator=generator)
+            nn.init.uniform_(module.weight, 0.5, 1.5, generator=generator)
+    return model
+
+
+def photos(n: int = 2) -> torch.Tensor:
+    return torch.randn(n, 3, 96, 96, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_names_and_shapes_are_the_same(name: str):
+    ours, other = OURS[name]().state_dict(), theirs(name).state_dict()
+    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in other.items()}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_their_weights_give_their_output_in_ours(name: str):
+    other, ours = shaken(theirs(name)).eval(), OURS[name]().eval()
+    ours.load_state_dict(other.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(ours(photos()), other(photos()), **EXACT)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_weights_give_our_output_in_theirs(name: str):
+    ours, other = shaken(OURS[name]()).eval(), theirs(name).eval()
+    other.load_state_dict(ours.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(other(photos()), ours(photos()), **EXACT)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_gradients_and_running_statistics_agree(name: str):
+    other, ours = theirs(name).train(), OURS[name]().train()
+    ours.load_state_dict(other.state_dict())
+    for model in (other, ours):
+        model(photos(4)).square().mean().backward()
+    grads = {n: p.grad for n, p in other.named_parameters()}
+    for n, p in ours.named_parameters():
+        torch.testing.assert_close(p.grad, grads[n], **EXACT)
+    for n, value in ours.state_dict().items():
+        torch.testing.assert_close(value, other.state_dict()[n], **EXACT)
+
+
+def test_the_bundled_mobilenet_works_in_torchvision(samples):
+    weights = load_file(samples / "mobilenet_v2-imagenet.safetensors")
+    other, ours = theirs("mobilenet_v2").eval(), mobilenet.mobilenet_v2().eval()
+    other.load_state_dict(weights)
+    ours.load_state_dict(weights)
+    with torch.no_grad():
+        torch.testing.assert_close(ours(photos()), other(photos()), **EXACT)
