@@ -21,19 +21,25 @@ EXTERNAL = {
     "np": "import numpy as np",
     "torch": "import torch",
 }
-FACADES: dict[str, tuple[str, ...]] = {}
+FACADES: dict[str, tuple[str, ...]] = {}  # per application: "module", or "module: some names"
 HEADER = (
     '"""Everything for {app} in a notebook; written by tools/facade.py."""\n\n# ruff: noqa: I001\n'
 )
 
 
-def offered(library: Path, module: str) -> list[str]:
-    """Read a module's `__all__` without importing it."""
+def offered(library: Path, entry: str) -> tuple[str, list[str]]:
+    """Read the `__all__` of an entry's module without importing it; `module: a b` takes a and b."""
+    module, _, chosen = entry.partition(":")
     path = library / Path(*module.split("."))
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not path.exists():
+        raise SystemExit(f"facade: {path} does not exist")
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            return sorted(ast.literal_eval(node.value))
+            public = set(ast.literal_eval(node.value))
+            if unknown := set(chosen.split()) - public:
+                raise SystemExit(f"facade: {module} offers no {', '.join(sorted(unknown))}")
+            return module, sorted(set(chosen.split()) or public)
     raise SystemExit(f"facade: {path} has no __all__")
 
 
@@ -49,9 +55,9 @@ def refused(app: str, origins: dict[str, list[str]]) -> Iterator[str]:
             yield f"{app}: {name} has {len(places)} meanings: {', '.join(places)}"
 
 
-def facade(library: Path, app: str, list_of_modules: tuple[str, ...]) -> tuple[str, list[str]]:
+def facade(library: Path, app: str, entries: tuple[str, ...]) -> tuple[str, list[str]]:
     """Return the text of a facade and what is wrong with it."""
-    names = {m: offered(library, m) for m in sorted(list_of_modules)}
+    names = dict(offered(library, entry) for entry in sorted(entries))
     origins: dict[str, list[str]] = {n: ["outside"] for n in EXTERNAL}
     for module, public in names.items():
         for name in public:
@@ -65,8 +71,8 @@ def facade(library: Path, app: str, list_of_modules: tuple[str, ...]) -> tuple[s
 
 
 def main(library: Path, *, check: bool) -> Iterator[str]:
-    for app, list_of_modules in FACADES.items():
-        text, problems = facade(library, app, list_of_modules)
+    for app, entries in FACADES.items():
+        text, problems = facade(library, app, entries)
         yield from problems
         path = library / app / "all.py"
         if check and (not path.exists() or path.read_text(encoding="utf-8") != text):

@@ -70,3 +70,26 @@ def test_bad_names_are_refused(tool: ModuleType, library: Path, names: list[str]
 def test_short_names_of_the_field_are_allowed(tool: ModuleType, library: Path):
     offer(library, "vision.resize", ["L"])
     assert list(tool.main(library, check=False)) == []
+
+
+def test_an_entry_may_choose_some_names(
+    tool: ModuleType, library: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tool, "FACADES", {"vision": ("data.load: collate",)})
+    (library / "vision").mkdir(exist_ok=True)
+    assert list(tool.main(library, check=False)) == []
+    text = (library / "vision" / "all.py").read_text("utf-8")
+    assert "collate" in text
+    assert "Loader" not in text
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [("data.lode", "does not exist"), ("data.load: colate", "data.load offers no colate")],
+)
+def test_an_unknown_entry_is_refused(
+    tool: ModuleType, library: Path, monkeypatch: pytest.MonkeyPatch, entry: str, message: str
+):
+    monkeypatch.setattr(tool, "FACADES", {"vision": (entry,)})
+    with pytest.raises(SystemExit, match=message):
+        list(tool.main(library, check=True))
