@@ -1,0 +1,1 @@
+"""From a source to batches, and back: transforms, pipelines, datasets, loaders, blocks."""
