@@ -1,0 +1,1 @@
+"""The vision application: pictures, their transforms, models with heads, and learners."""

@@ -1,0 +1,243 @@
+"""Pictures that open lazily: the header at once, the pixels when somebody looks at them.
+
+Until then the decoder can be told how small the picture may be (`draft`), which for JPEG files
+leaves out most of the work. The orientation that a camera noted is applied.
+"""
+
+import io
+import os
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from lamina.foundation.errors import DataError
+from lamina.foundation.registry import savable
+from lamina.tensor.types import TensorBase, TensorImage, TensorMask, plain
+from lamina.viz.images import show_image, show_mask
+
+__all__ = ["PILBase", "PILImage", "PILImageBW", "PILMask", "image2tensor", "load_image", "to_image"]
+
+_ORIENTATION = 0x0112  # EXIF tag
+_TURNED = (5, 6, 7, 8)  # orientations that swap width and height
+_DEEP = {"I;16": 65535, "I;16B": 65535, "I;16L": 65535, "I": 65535}  # 16-bit grey modes
+
+
+class _Undecoded:
+    """A file whose header was read, and what its name is for messages."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.name = name
+        self.file = Image.open(io.BytesIO(data))
+        self.orientation = _orientation(self.file)
+        self.size = self._upright(self.file.size)
+
+    def _upright(self, size: tuple[int, int]) -> tuple[int, int]:
+        return (size[1], size[0]) if self.orientation in _TURNED else size
+
+    def draft(self, size: tuple[int, int]) -> None:
+        self.file.draft(None, self._upright(size))
+        self.size = self._upright(self.file.size)
+
+    def decode(self) -> Image.Image:
+        try:
+            self.file.load()
+        except (OSError, SyntaxError, ValueError, EOFError) as e:
+            raise _unreadable(self.name, e) from e
+        return ImageOps.exif_transpose(self.file) if self.orientation != 1 else self.file
+
+
+def _orientation(file: Image.Image) -> int:
+    if file.format in ("JPEG", "MPO") and "exif" not in file.info:
+        return 1
+    return file.getexif().get(_ORIENTATION, 1)
+
+
+def _unreadable(name: str, error: Exception) -> DataError:
+    return DataError(
+        f"Cannot read the image {name}: {error}. Expected a complete image file; "
+        "remove or replace it, or find all such files with `verify_images`."
+    )
+
+
+class PILBase(Image.Image):
+    """A Pillow image that opens itself, stays lazy, and knows its semantic tensor type.
+
+    Subclasses fix the mode. All methods of Pillow's images work; their results are plain Pillow
+    images, which `wrap` turns back.
+    """
+
+    pil_mode: ClassVar[str] = "RGB"
+    tensor_type: ClassVar[type[TensorBase]] = TensorImage
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._undecoded: _Undecoded | None = None
+
+    @classmethod
+    def create(
+        cls, source: str | os.PathLike[str] | bytes | np.ndarray | Tensor | Image.Image
+    ) -> Self:
+        """Open `source`: a path, encoded bytes, an array or tensor, or a Pillow image.
+
+        Arrays are `(h, w)` or `(h, w, c)` and tensors `(h, w)` or `(c, h, w)`; uint8, or floats
+        in [0, 1].
+
+        Raises:
+            DataError: The file is not an image; the message names it.
+        """
+        if isinstance(source, Image.Image):
+            return source if type(source) is cls else cls.wrap(source)
+        if isinstance(source, Tensor | np.ndarray):
+            return cls.wrap(to_image(source))
+        named = "<bytes>" if isinstance(source, bytes) else os.fspath(source)
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        try:
+            undecoded = _Undecoded(data, named)
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as e:
+            raise _unreadable(named, e) from e
+        new = cls()
+        new._undecoded, new._mode, new._size = undecoded, cls.pil_mode, undecoded.size
+        return new
+
+    @classmethod
+    def wrap(cls, im: Image.Image, like: Any = None) -> Self:  # noqa: ARG003  # as semantic tensors
+        """`im` as this class, converted to its mode; the pixels are shared when the mode fits."""
+        new = cls()
+        new._take(im)
+        return new
+
+    def draft(self, mode: str | None, size: tuple[int, int] | None) -> None:
+        """Tell the decoder that `size` (width, height) pixels are enough.
+
+        The file may then be decoded smaller, but never below `size`; `self.size` says how large.
+        Nothing happens once the pixels are loaded, or for a format that can't.
+        """
+        if self._undecoded is not None and size is not None:
+            self._undecoded.draft(size)
+            self._size = self._undecoded.size
+
+    def load(self) -> Any:
+        """Decode the pixels if that has not happened yet."""
+        if self._undecoded is not None:
+            undecoded, self._undecoded = self._undecoded, None
+            self._take(undecoded.decode())
+        return super().load()
+
+    def _take(self, im: Image.Image) -> None:
+        im = _to_mode(im, self.pil_mode)
+        im.load()
+        self.im, self._mode, self._size = im.im, im.mode, im.size
+        self.palette, self.info = im.palette, {}
+
+    def to_state(self) -> dict[str, Any]:
+        """The pixels, for a saved file."""
+        return {"pixels": np.asarray(self)}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """The image of `to_state`."""
+        return cls.create(np.asarray(state["pixels"]))
+
+    def to_tensor(self) -> TensorBase:
+        """The pixels as uint8 `(c, h, w)`; a mask as `(h, w)`."""
+        return self.tensor_type.wrap(image2tensor(self))
+
+    def show(self, ax: Any = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # draws instead of opening a viewer
+        """Draw the image and return the axes; see `lamina.viz.images.show_image`."""
+        return show_image(self, ax=ax, **options)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(mode={self.mode}, size={self.width}x{self.height})"
+
+
+@savable
+class PILImage(PILBase):
+    """A colour image (RGB)."""
+
+
+@savable
+class PILImageBW(PILBase):
+    """A grey image (mode L)."""
+
+    pil_mode = "L"
+
+
+@savable
+class PILMask(PILBase):
+    """A segmentation mask: one class index (0 to 255) a pixel. A palette's indices are kept."""
+
+    pil_mode = "L"
+    tensor_type = TensorMask
+
+    def _take(self, im: Image.Image) -> None:
+        if im.mode == "P":
+            im = Image.frombytes("L", im.size, im.tobytes())
+        super()._take(im)
+
+    def to_tensor(self) -> TensorBase:
+        """The class of every pixel as uint8 `(h, w)`."""
+        return TensorMask.wrap(image2tensor(self)[0])
+
+    def show(self, ax: Any = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # as in the base
+        """Draw the mask; see `lamina.viz.images.show_mask`."""
+        return show_mask(np.asarray(self), ax=ax, **options)
+
+
+def _to_mode(im: Image.Image, mode: str) -> Image.Image:
+    if im.mode == mode:
+        return im
+    if im.mode in _DEEP:  # Pillow clips 16-bit grey; keep the whole range instead
+        scaled = np.asarray(im, dtype=np.float32) * (255 / _DEEP[im.mode])
+        im = Image.fromarray(scaled.round().astype(np.uint8))
+    if im.mode == "P" and "transparency" in im.info:
+        im = im.convert("RGBA")
+    return im if im.mode == mode else im.convert(mode)
+
+
+def load_image(source: Any, mode: str | None = None) -> Image.Image:
+    """The decoded Pillow image of a file, upright, in `mode` (the file's own when not given)."""
+    im = ImageOps.exif_transpose(Image.open(source))
+    im.load()
+    return im if mode is None else _to_mode(im, mode)
+
+
+def to_image(x: np.ndarray | Tensor) -> Image.Image:
+    """An array `(h, w[, c])` or tensor `([c,] h, w)` as a Pillow image.
+
+    Floats are taken as [0, 1].
+
+    Raises:
+        DataError: The number of channels is not 1, 3 or 4.
+    """
+    array = _channels_last(plain(x)) if isinstance(x, Tensor) else x
+    if array.ndim == 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim == 3 and array.shape[-1] not in (3, 4):
+        raise DataError(
+            f"to_image: {array.shape[-1]} channels. Expected 1, 3 or 4; select channels first."
+        )
+    if np.issubdtype(array.dtype, np.floating):
+        array = (array * 255).round().clip(0, 255)
+    return Image.fromarray(np.ascontiguousarray(array.astype(np.uint8)))
+
+
+def _channels_last(x: Tensor) -> np.ndarray:
+    array = x.detach().cpu().numpy()
+    return array.transpose(1, 2, 0) if array.ndim == 3 else array
+
+
+def image2tensor(im: Image.Image) -> Tensor:
+    """The pixels of a Pillow image as a uint8 tensor `(c, h, w)`.
+
+    Example:
+        >>> image2tensor(Image.new("RGB", (4, 2))).shape
+        torch.Size([3, 2, 4])
+    """
+    im.load()
+    pixels = torch.frombuffer(bytearray(im.tobytes()), dtype=torch.uint8)
+    h_w_c = pixels.view(im.height, im.width, len(im.getbands()))
+    return h_w_c.permute(2, 0, 1).contiguous()

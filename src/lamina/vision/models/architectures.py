@@ -1,0 +1,114 @@
+"""The table of architectures: how each is built, cut and grouped, and where its weights are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from lamina.data.external.urls import Source
+from lamina.foundation.errors import ContractError
+from lamina.foundation.registry import Registry, name_of, savable
+from lamina.nn.mobilenet import mobilenet_v2
+from lamina.nn.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
+from lamina.nn.xresnet import XRESNETS
+
+__all__ = ["ARCHITECTURES", "Architecture", "Stats", "find_architecture", "imagenet_stats"]
+
+Stats = tuple[tuple[float, ...], tuple[float, ...]]
+
+imagenet_stats: Stats = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and standard deviation of the channels of ImageNet's photographs, in [0, 1]."""
+
+Build = Callable[..., nn.Module]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What has to be known of a network to use it as a backbone.
+
+    Args:
+        name: Its name.
+        build: Makes the whole network; takes `n_out=` and the keyword `in_arg`.
+        cut: Children of the network that are the body: `children[:cut]`. None cuts before the
+            last child that pools.
+        groups: Where the flattened first level of the body is split into parameter groups.
+        weights: The published weights, if any.
+        stats: Channel means and deviations that the weights expect.
+        in_arg: The keyword of `build` for the number of input channels.
+    """
+
+    name: str
+    build: Build
+    cut: int | None = None
+    groups: tuple[int, ...] = ()
+    weights: Source | None = None
+    stats: Stats = imagenet_stats
+    in_arg: str = "n_in"
+
+    def make(self, *, n_in: int = 3, n_out: int = 1000) -> nn.Module:
+        """The whole network, freshly initialised."""
+        return self.build(**{self.in_arg: n_in}, n_out=n_out)
+
+
+ARCHITECTURES: Registry[Architecture] = Registry("architecture")
+"""All architectures by name; `ARCHITECTURES.register(name)` adds one."""
+
+_TORCH = "https://download.pytorch.org/models/"
+
+
+def _published(file: str, megabytes: float) -> Source:
+    # the eight hex digits in the file's name are the start of its SHA-256
+    return Source(f"{_TORCH}{file}", megabytes, sha256=file.rpartition("-")[2].partition(".")[0])
+
+
+def _add(name: str, build: Build, **facts: Any) -> None:
+    savable(f"lamina.architecture:{name}")(build)
+    ARCHITECTURES.register(name)(Architecture(name, build, **facts))
+
+
+for _build, _file, _megabytes in (
+    (resnet18, "resnet18-f37072fd.pth", 46.8),
+    (resnet34, "resnet34-b627a593.pth", 87.3),
+    (resnet50, "resnet50-11ad3fa6.pth", 102.5),
+    (resnet101, "resnet101-cd907fc2.pth", 178.8),
+    (resnet152, "resnet152-f82ba261.pth", 241.6),
+):
+    _add(_build.__name__, _build, cut=-3, groups=(6,), weights=_published(_file, _megabytes))
+
+_add(
+    "mobilenet_v2",
+    mobilenet_v2,
+    cut=-3,
+    groups=(7,),
+    weights=Source("sample:mobilenet_v2-imagenet", 7.0, sample="mobilenet_v2-imagenet"),
+)
+
+for _name, _xresnet in XRESNETS.items():
+    _add(_name, _xresnet, cut=-4, groups=(3,), in_arg="c_in")
+
+
+def find_architecture(arch: str | Build | Architecture) -> Architecture:
+    """The entry of the table for a name or for one of its functions.
+
+    Any other callable that takes `n_in` and `n_out` is taken as an architecture without published
+    weights, cut before its last pooling layer.
+
+    Raises:
+        UnknownNameError: No architecture has this name.
+        ContractError: `arch` is neither a name nor callable.
+
+    Example:
+        >>> find_architecture("resnet18") is find_architecture(resnet18)
+        True
+    """
+    if isinstance(arch, Architecture):
+        return arch
+    if isinstance(arch, str):
+        return ARCHITECTURES[arch]
+    if not callable(arch):
+        raise ContractError(f"An architecture is a name or a function, not {arch!r}.")
+    known = (name_of(arch) or "").removeprefix("lamina.architecture:")
+    if known in ARCHITECTURES:
+        return ARCHITECTURES[known]
+    return Architecture(getattr(arch, "__name__", repr(arch)), arch)

@@ -1,0 +1,44 @@
+"""The two ends of an image's way: from a file to a picture, and from a picture to a tensor."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from lamina.data.transform import Transform
+from lamina.foundation.registry import savable
+from lamina.tensor.types import TensorBase
+from lamina.vision.images import PILBase, PILImage
+
+__all__ = ["OpenImage", "ToTensor"]
+
+
+@savable
+@dataclass(repr=False)
+class OpenImage(Transform):
+    """Open a path, bytes, an array, a tensor or a Pillow image as a picture.
+
+    Args:
+        cls: The class of the picture, such as `PILImage` or `PILImageBW`.
+
+    Example:
+        >>> import numpy as np
+        >>> OpenImage()(np.zeros((2, 4, 3), dtype=np.uint8))
+        PILImage(mode=RGB, size=4x2)
+    """
+
+    cls: type[PILBase] = PILImage
+
+    def encodes(self, x: Any) -> Any:
+        """Open `x`, whatever it is."""
+        return self.cls.create(x)
+
+
+@savable
+@dataclass(repr=False)
+class ToTensor(Transform):
+    """Turn a picture into its semantic tensor, uint8 `(c, h, w)`; a mask into `(h, w)`."""
+
+    order: ClassVar[int] = 5
+
+    def encodes(self, x: PILBase) -> TensorBase:
+        """The pixels of `x`."""
+        return x.to_tensor()

@@ -1,0 +1,255 @@
+"""Item transforms that choose a part of a picture and bring it to one size.
+
+All of them come down to a `Placement`: which part of the source is shown, and how large the result
+is. It is drawn once for an item, so a picture and its mask always agree, and it tells a lazy
+picture how small it may be decoded.
+"""
+
+import math
+import random
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from PIL import Image
+
+from lamina.data.transform import ItemTransform
+from lamina.foundation.dispatch import TypeTable
+from lamina.foundation.errors import ContractError
+from lamina.foundation.registry import savable
+from lamina.foundation.seeding import current
+from lamina.vision.images import PILBase, PILMask
+
+__all__ = [
+    "FlipItem",
+    "Placement",
+    "RandomResizedCrop",
+    "Resize",
+    "SizedTransform",
+    "image_size",
+    "placed",
+]
+
+METHODS = ("crop", "squish", "pad")
+PAD_MODES = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
+
+Size = int | tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Which part of a picture is shown, and how large.
+
+    Args:
+        box: left, top, right, bottom of the part, as fractions of the source's width and height.
+        size: (width, height) of the result in pixels.
+        margins: left, top, right, bottom pixels of the result that are padding.
+        pad_mode: "zeros", "border" or "reflection".
+    """
+
+    box: tuple[float, float, float, float]
+    size: tuple[int, int]
+    margins: tuple[int, int, int, int] = (0, 0, 0, 0)
+    pad_mode: str = "reflection"
+
+    @property
+    def inner(self) -> tuple[int, int]:
+        """(width, height) of the result without its padding."""
+        left, top, right, bottom = self.margins
+        return self.size[0] - left - right, self.size[1] - top - bottom
+
+
+placed: TypeTable[Any] = TypeTable()
+"""What places an element of an item, by its type: `f(element, placement) -> element`."""
+
+
+def _place_picture(im: PILBase, place: Placement) -> PILBase:
+    left, top, right, bottom = place.box
+    width, height = place.inner
+    im.draft(None, (math.ceil(width / (right - left)), math.ceil(height / (bottom - top))))
+    im.load()  # the size may change while decoding: read it afterwards
+    box = (left * im.width, top * im.height, right * im.width, bottom * im.height)
+    nearest = isinstance(im, PILMask)
+    sampling = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
+    return type(im).wrap(_padded(im.resize((width, height), sampling, box=box), place))
+
+
+def _padded(im: Image.Image, place: Placement) -> Image.Image:
+    if not any(place.margins):
+        return im
+    left, top, right, bottom = place.margins
+    array = np.asarray(im)
+    widths = [(top, bottom), (left, right)] + [(0, 0)] * (array.ndim - 2)
+    return Image.fromarray(np.pad(array, widths, mode=PAD_MODES[place.pad_mode]))  # pyright: ignore[reportArgumentType, reportCallIssue]  # one of numpy's modes
+
+
+placed.add(PILBase, _place_picture)
+
+
+def image_size(size: Size) -> tuple[int, int]:
+    """`size` as (width, height): an int is a square, a pair is (height, width).
+
+    Example:
+        >>> image_size(224), image_size((100, 200))
+        ((224, 224), (200, 100))
+    """
+    return (size, size) if isinstance(size, int) else (size[1], size[0])
+
+
+class SizedTransform(ItemTransform, overrides_verbs=True):
+    """The base of transforms that place the pictures of an item.
+
+    A subclass says where: `place(width, height, rng)` for the size of the item's first picture;
+    `rng` is the item's own generator in training and None elsewhere.
+    """
+
+    order: ClassVar[int] = 1
+
+    def place(self, width: int, height: int, rng: random.Random | None) -> Placement:
+        """Choose the part of a `width` x `height` picture."""
+        raise NotImplementedError
+
+    def __call__(self, x: Any, split_idx: int | None = None) -> Any:
+        """Place every element of `x` that can be placed; at random in split 0 only."""
+        parts = x if isinstance(x, tuple) else (x,)
+        first = next((p for p in parts if isinstance(p, PILBase)), None)
+        if first is None:
+            return x
+        rng = current().python if split_idx == 0 else None
+        place = self.place(*first.size, rng)
+        moves = [placed.find(type(p)) for p in parts]
+        done = [p if f is None else f(p, place) for p, f in zip(parts, moves, strict=True)]
+        return tuple(done) if isinstance(x, tuple) else done[0]
+
+
+def _largest_box(width: float, height: float, aspect: float) -> tuple[float, float]:
+    """The largest (width, height) of the given aspect (width / height) inside a picture."""
+    return min(width, height * aspect), min(height, width / aspect)
+
+
+def _box_at(
+    width: int, height: int, part: tuple[float, float], x: float, y: float
+) -> tuple[float, float, float, float]:
+    """The box of size `part` at the fraction `x`, `y` of the room there is, as fractions."""
+    left, top = (width - part[0]) * x, (height - part[1]) * y
+    return left / width, top / height, (left + part[0]) / width, (top + part[1]) / height
+
+
+@savable
+@dataclass(repr=False)
+class Resize(SizedTransform):
+    """Bring pictures to one size.
+
+    Args:
+        size: Pixels: one number for a square, or (height, width).
+        method: "crop" keeps the aspect and cuts off what is left over, at a random place in
+            training and in the middle elsewhere; "squish" changes the aspect; "pad" keeps the
+            aspect and fills up.
+        pad_mode: What fills up: "reflection", "border" or "zeros".
+
+    Raises:
+        ContractError: An unknown method or pad mode.
+
+    Example:
+        >>> from lamina.vision.images import PILImage
+        >>> Resize(32)(PILImage.wrap(Image.new("RGB", (100, 50))))
+        PILImage(mode=RGB, size=32x32)
+    """
+
+    size: Size
+    method: str = "crop"
+    pad_mode: str = "reflection"
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("method", self.method, METHODS),
+            ("pad_mode", self.pad_mode, tuple(PAD_MODES)),
+        ):
+            if value not in known:
+                raise ContractError(f"Resize: {name}={value!r}. Choose one of {known}.")
+
+    def place(self, width: int, height: int, rng: random.Random | None) -> Placement:
+        """Choose the part by `method`."""
+        target = image_size(self.size)
+        if self.method == "crop":
+            part = _largest_box(width, height, target[0] / target[1])
+            x, y = (0.5, 0.5) if rng is None else (rng.random(), rng.random())
+            return Placement(_box_at(width, height, part, x, y), target)
+        whole = (0.0, 0.0, 1.0, 1.0)
+        if self.method == "squish":
+            return Placement(whole, target)
+        inner = [max(1, round(v)) for v in _largest_box(*target, width / height)]
+        left, top = (target[0] - inner[0]) // 2, (target[1] - inner[1]) // 2
+        margins = (left, top, target[0] - inner[0] - left, target[1] - inner[1] - top)
+        return Placement(whole, target, margins, self.pad_mode)
+
+
+@savable
+@dataclass(repr=False)
+class RandomResizedCrop(SizedTransform):
+    """Show a random part of random area and aspect, brought to one size.
+
+    Outside training the middle is shown: the picture is brought within the aspect limits, and a
+    border of `val_xtra` of the size is left out.
+
+    Args:
+        size: Pixels: one number for a square, or (height, width).
+        min_scale: Smallest area, as a fraction of the picture.
+        max_scale: Largest area.
+        ratio: Smallest and largest aspect (width / height).
+        val_xtra: Fraction of the size that is cut off around the middle outside training.
+
+    Source: Szegedy et al. 2015, "Going deeper with convolutions", sec. 6.
+    """
+
+    size: Size
+    min_scale: float = 0.08
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    val_xtra: float = 0.14
+    max_scale: float = 1.0
+
+    def place(self, width: int, height: int, rng: random.Random | None) -> Placement:
+        """Draw the part, or take the middle."""
+        target = image_size(self.size)
+        if rng is None:
+            return Placement(self._middle(width, height, target), target)
+        for _ in range(10):
+            area = rng.uniform(self.min_scale, self.max_scale) * width * height
+            aspect = math.exp(rng.uniform(*map(math.log, self.ratio)))
+            w, h = math.sqrt(area * aspect), math.sqrt(area / aspect)
+            if w <= width and h <= height:
+                box = _box_at(width, height, (w, h), rng.random(), rng.random())
+                return Placement(box, target)
+        return Placement(_box_at(width, height, self._within(width, height), 0.5, 0.5), target)
+
+    def _within(self, width: int, height: int) -> tuple[float, float]:
+        low, high = self.ratio
+        return _largest_box(width, height, min(max(width / height, low), high))
+
+    def _middle(
+        self, width: int, height: int, target: tuple[int, int]
+    ) -> tuple[float, float, float, float]:
+        extra = math.ceil(max(target) * self.val_xtra / 8) * 8
+        w, h = self._within(width, height)
+        part = (w * target[0] / (target[0] + extra), h * target[1] / (target[1] + extra))
+        return _box_at(width, height, part, 0.5, 0.5)
+
+
+@savable
+@dataclass(repr=False)
+class FlipItem(ItemTransform, overrides_verbs=True):
+    """Mirror all pictures of an item left and right, in training, with probability `p`."""
+
+    p: float = 0.5
+
+    def __call__(self, x: Any, split_idx: int | None = None) -> Any:
+        """Mirror the pictures of `x`, all or none."""
+        if split_idx != 0 or current().python.random() >= self.p:
+            return x
+        parts = x if isinstance(x, tuple) else (x,)
+        done = [_mirrored(p) if isinstance(p, PILBase) else p for p in parts]
+        return tuple(done) if isinstance(x, tuple) else done[0]
+
+
+def _mirrored(im: PILBase) -> PILBase:
+    return type(im).wrap(im.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
