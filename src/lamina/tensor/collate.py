@@ -1,7 +1,6 @@
 """Put items together into one batch."""
 
 from collections.abc import Callable, MutableMapping, Sequence
-from numbers import Number
 from pathlib import PurePath
 from typing import Any
 
@@ -59,19 +58,24 @@ def _stack(items: list[Any], field: str) -> Tensor:
     """Stack tensors, inside a worker process straight into memory shared with the parent."""
     first = items[0]
     _check_same_kind(items, Tensor, field)
-    if any(item.shape != first.shape for item in items):
-        raise CollateError(_unequal_sizes(items, field))
-    out = None
-    if get_worker_info() is not None and all(item.dtype is first.dtype for item in items):
-        shape = (len(items), *first.shape)
-        storage = first.untyped_storage()._new_shared(
-            len(items) * first.numel() * first.element_size(), device=first.device
-        )
-        out = torch.empty(0, dtype=first.dtype, device=first.device).set_(
-            storage, 0, shape, torch.empty(shape, device="meta").stride()
-        )
-    stacked = torch.stack(items, out=out)
+    try:
+        stacked = torch.stack(items, out=_shared_memory(items))
+    except RuntimeError:
+        if any(item.shape != first.shape for item in items):
+            raise CollateError(_unequal_sizes(items, field)) from None
+        raise
     return type(first).wrap(stacked, like=first) if isinstance(first, TensorBase) else stacked
+
+
+def _shared_memory(items: list[Tensor]) -> Tensor | None:
+    """In a worker process, make room for the batch where the parent can read it uncopied."""
+    first = items[0]
+    if get_worker_info() is None or any(item.dtype is not first.dtype for item in items):
+        return None
+    n_bytes = len(items) * first.numel() * first.element_size()
+    storage = first.untyped_storage()._new_shared(n_bytes, device=str(first.device))
+    flat = torch.empty(0, dtype=first.dtype, device=first.device).set_(storage)
+    return flat.view(len(items), *first.shape)
 
 
 def _stack_arrays(items: list[Any], field: str) -> Tensor:
@@ -115,7 +119,7 @@ def _collate_mappings(items: list[Any], field: str) -> Any:
 _KINDS: tuple[tuple[Any, Callable[[list[Any], str], Any]], ...] = (
     ((str, bytes, PurePath, type(None)), _list),
     ((np.ndarray, np.generic), _stack_arrays),
-    (Number, _join_numbers),
+    ((int, float, complex), _join_numbers),
     (_SEQUENCES, _collate_sequences),
     (MutableMapping, _collate_mappings),
 )

@@ -33,6 +33,7 @@ __all__ = [
     "plain",
 ]
 
+_is_compiling = torch.compiler.is_compiling
 _no_subclass: Any = torch._C.DisableTorchFunctionSubclass  # type: ignore[attr-defined]
 
 _ANSWERS = """
@@ -263,7 +264,7 @@ def _keep(cls: type[TensorBase], out: Tensor, like: TensorBase | None, first: An
     """Give a result the type of its input, unless it only answers a question about it."""
     if out is first or (out.dtype is torch.bool and (like is None or like.dtype != torch.bool)):
         return out
-    if torch.compiler.is_compiling():
+    if _is_compiling():
         out = out.as_subclass(cls)
     else:
         # A fresh result: changing its class is faster than a view, and adds no node to autograd.
