@@ -1,0 +1,156 @@
+"""Tasks: what a target is, from which loss, activation, decoding and output size follow.
+
+A target transform says its task after it is set up; nothing here knows losses or models.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lamina.foundation.errors import ContractError
+from lamina.foundation.registry import savable
+
+__all__ = [
+    "Boxes",
+    "DenseLabels",
+    "MultiLabel",
+    "NextToken",
+    "Ranking",
+    "Regression",
+    "SingleLabel",
+    "Task",
+]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a target is; `n_out` is the number of outputs that a model needs for it."""
+
+    @property
+    def n_out(self) -> int:
+        """The number of outputs.
+
+        Raises:
+            ContractError: the task does not say.
+        """
+        raise ContractError(
+            f"{type(self).__name__}: this task does not fix the number of outputs. Pass n_out=..."
+        )
+
+
+@savable
+@dataclass(frozen=True)
+class SingleLabel(Task):
+    """Exactly one label per item.
+
+    Args:
+        vocab: the labels, in the order of the outputs.
+
+    Example:
+        >>> SingleLabel(["cat", "dog"]).n_out
+        2
+    """
+
+    vocab: Sequence[Any]
+
+    @property
+    def n_out(self) -> int:
+        """One output per label."""
+        return len(self.vocab)
+
+
+@savable
+@dataclass(frozen=True)
+class MultiLabel(Task):
+    """Any number of labels per item.
+
+    Args:
+        vocab: the labels, in the order of the outputs.
+        thresh: the probability from which a label counts as predicted.
+    """
+
+    vocab: Sequence[Any]
+    thresh: float = 0.5
+
+    @property
+    def n_out(self) -> int:
+        """One output per label."""
+        return len(self.vocab)
+
+
+@savable
+@dataclass(frozen=True)
+class Regression(Task):
+    """One or several numbers per item.
+
+    Args:
+        n_out: how many.
+
+    Example:
+        >>> Regression(3).n_out
+        3
+    """
+
+    n_out: int = 1  # pyright: ignore[reportIncompatibleMethodOverride,reportIncompatibleVariableOverride,reportAssignmentType] - given, not counted
+
+
+@savable
+@dataclass(frozen=True)
+class DenseLabels(Task):
+    """One label per pixel.
+
+    Args:
+        codes: the labels, in the order of the outputs.
+    """
+
+    codes: Sequence[Any]
+
+    @property
+    def n_out(self) -> int:
+        """One output per label."""
+        return len(self.codes)
+
+
+@savable
+@dataclass(frozen=True)
+class Boxes(Task):
+    """Boxes with a label each.
+
+    Args:
+        vocab: the labels, in the order of the outputs; empty if boxes have none.
+    """
+
+    vocab: Sequence[Any] = ()
+
+    @property
+    def n_out(self) -> int:
+        """One output per label, and four coordinates."""
+        return len(self.vocab) + 4
+
+
+@savable
+@dataclass(frozen=True)
+class NextToken(Task):
+    """The token that follows.
+
+    Args:
+        vocab: the tokens, in the order of the outputs.
+    """
+
+    vocab: Sequence[Any]
+
+    @property
+    def n_out(self) -> int:
+        """One output per token."""
+        return len(self.vocab)
+
+
+@savable
+@dataclass(frozen=True)
+class Ranking(Task):
+    """A score by which items are ordered."""
+
+    @property
+    def n_out(self) -> int:
+        """One output: the score."""
+        return 1
