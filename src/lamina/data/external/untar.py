@@ -1,0 +1,166 @@
+"""`untar_data`: from the name of a data set to a local folder that holds it."""
+
+import functools
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import TypedDict, cast
+
+import platformdirs
+
+from lamina.data.external.archives import extract
+from lamina.data.external.download import Expected, download, lock
+from lamina.data.external.urls import Source, find_source
+from lamina.foundation.errors import DownloadError, UnknownNameError
+
+__all__ = ["home", "sample_file", "samples", "samples_folder", "untar_data"]
+
+_log = logging.getLogger("lamina.data")
+
+
+class SampleFacts(TypedDict):
+    """What the index of the bundled samples says about one of them."""
+
+    file: str
+    size: int
+    sha256: str
+    licence: str
+
+
+def home() -> Path:
+    """Return the folder for downloads and unpacked data: `$LAMINA_HOME`, else the user's cache."""
+    return Path(os.environ.get("LAMINA_HOME") or platformdirs.user_cache_dir("lamina"))
+
+
+def samples_folder() -> Path | None:
+    """Return the folder of the bundled samples, or None if there is none here.
+
+    It is `$LAMINA_SAMPLES`, else the folder `samples` of a source checkout.
+    """
+    given = os.environ.get("LAMINA_SAMPLES")
+    folder = Path(given) if given else Path(__file__).resolve().parents[4] / "samples"
+    return folder if (folder / "index.json").is_file() else None
+
+
+def samples() -> dict[str, SampleFacts]:
+    """Return what is known about each bundled sample: file, size, sha256 and licence."""
+    folder = samples_folder()
+    if folder is None:
+        return {}
+    text = (folder / "index.json").read_text(encoding="utf-8")
+    return cast("dict[str, SampleFacts]", json.loads(text))
+
+
+def sample_file(name: str) -> Path:
+    """Return the checked file of a bundled sample, such as pretrained weights.
+
+    Args:
+        name: the sample's name in the index.
+
+    Raises:
+        UnknownNameError: there is no such sample.
+        DownloadError: the file is missing or damaged.
+    """
+    facts = samples().get(name)
+    folder = samples_folder()
+    if facts is None or folder is None:
+        raise UnknownNameError("sample", name, samples(), where="sample_file")
+    path = folder / facts["file"]
+    expected = Expected(size=facts["size"], sha256=facts["sha256"])
+    problem = expected.problem(path) if path.is_file() else "it is missing"
+    if problem is not None:
+        raise DownloadError(
+            f"sample_file: the bundled sample {path} cannot be used: {problem}. "
+            "Restore it from the source repository."
+        )
+    return path
+
+
+def untar_data(
+    url: str,
+    *,
+    archive: str | Path | None = None,
+    data: str | Path | None = None,
+    force_download: bool = False,
+    base: str | Path | None = None,
+    full: bool | None = None,
+) -> Path:
+    """Return a local folder with the data set, unpacking or downloading it where needed.
+
+    Looked at in this order: a folder `./data/<name>`; a sample bundled with Lamina that stands in
+    for the set; the cache; the network. A bundled sample has the layout of the full set and fewer
+    items (`URLs.PETS` gives 607 photographs, not 7,390), which a log message says once.
+
+    Args:
+        url: a name of `URLs`, the name of a bundled sample, or the address of an archive.
+        archive: the folder for archives; default `<base>/archive`.
+        data: the folder for unpacked sets; default `<base>/data`.
+        force_download: fetch and unpack again, the full set.
+        base: the folder for both; default `home()`.
+        full: True insists on the full set, False allows a bundled sample; default: whether the
+            environment variable `LAMINA_FULL_DATA` is set.
+
+    Raises:
+        UnknownNameError: the name is not known.
+        DownloadError: the archive could not be had; the message says where to put it by hand.
+        ArchiveError: the archive is damaged or hostile.
+
+    Example:
+        >>> untar_data("MNIST_TNY")
+        Traceback (most recent call last):
+        lamina.foundation.errors.UnknownNameError: untar_data: unknown data set 'MNIST_TNY'. ...
+    """
+    source = find_source(url)
+    root = Path(base) if base is not None else home()
+    if full is None:
+        full = force_download or bool(os.environ.get("LAMINA_FULL_DATA"))
+    local = Path("data") / source.stem
+    if data is None and not force_download and not source.bundled and local.is_dir():
+        return local
+    sample = source.sample
+    if sample is not None and (source.bundled or not full) and (sample in samples()):
+        return _untar_sample(source, sample, root)
+    if source.bundled:
+        raise DownloadError(
+            f"untar_data: the sample {sample!r} comes with Lamina's source repository and is not "
+            "here. Set LAMINA_SAMPLES to the repository's folder 'samples'."
+        )
+    archives = Path(archive) if archive is not None else root / "archive"
+    folder = (Path(data) if data is not None else root / "data") / source.stem
+    return _untar_download(source, archives / source.file, folder, force=force_download)
+
+
+def _untar_sample(source: Source, name: str, root: Path) -> Path:
+    """Unpack a bundled sample once; its checksum names the place, so a new version is unpacked."""
+    folder = root / "samples" / samples()[name]["sha256"][:12] / name
+    if not source.bundled:
+        _tell(
+            f"{source.file}: using the bundled sample {name!r}, a subset of the same layout. "
+            "Pass full=True or set LAMINA_FULL_DATA=1 for the full set."
+        )
+    with lock(folder.with_name(f"{name}.lock")):
+        if not folder.is_dir():
+            extract(sample_file(name), folder)
+    return folder
+
+
+def _untar_download(source: Source, archive: Path, folder: Path, *, force: bool) -> Path:
+    with lock(folder.with_name(f"{folder.name}.lock")):
+        if folder.is_dir() and not force:
+            return folder
+        if source.md5 is None and source.sha256 is None:
+            _tell(f"{source}: no checksum is known, so the archive is taken as it comes.")
+        expected = Expected(sha256=source.sha256, md5=source.md5)
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        download(source, archive, expected=expected, force=force)
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        return extract(archive, folder)
+
+
+@functools.cache
+def _tell(text: str) -> None:
+    """Log a message once per process."""
+    _log.warning(text)

@@ -1,0 +1,143 @@
+"""Downloads: whole and right, or a clear error; resumed, checked and locked."""
+
+import hashlib
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from lamina.data.external.download import Expected, download
+from lamina.foundation.errors import DownloadError
+
+CONTENT = bytes(range(256)) * 4000
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture
+def url(server):
+    server.files["a.bin"] = CONTENT
+    return server.url("a.bin")
+
+
+def test_a_file_arrives_whole_and_leaves_no_part(url, tmp_path):
+    got = download(url, tmp_path / "a.bin", expected=Expected(len(CONTENT), sha256(CONTENT)))
+    assert got.read_bytes() == CONTENT
+    assert not (tmp_path / "a.bin.part").exists()
+
+
+def test_a_file_that_is_there_is_not_fetched_again(server, url, tmp_path):
+    (tmp_path / "a.bin").write_bytes(CONTENT)
+    download(url, tmp_path / "a.bin", expected=Expected(sha256=sha256(CONTENT)))
+    assert server.ranges == []
+
+
+def test_a_damaged_file_is_fetched_again(url, tmp_path):
+    (tmp_path / "a.bin").write_bytes(CONTENT[:-1])
+    got = download(url, tmp_path / "a.bin", expected=Expected(size=len(CONTENT)))
+    assert got.read_bytes() == CONTENT
+
+
+def test_force_fetches_again(server, url, tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"old")
+    assert download(url, tmp_path / "a.bin", force=True).read_bytes() == CONTENT
+
+
+def test_a_dropped_transfer_goes_on_where_it_stopped(server, url, tmp_path):
+    server.drops = [300_000, 300_000]
+    got = download(url, tmp_path / "a.bin", expected=Expected(sha256=sha256(CONTENT)), wait_s=0)
+    assert got.read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=300000-", "bytes=600000-"]
+
+
+def test_a_part_of_an_earlier_run_is_used(server, url, tmp_path):
+    (tmp_path / "a.bin.part").write_bytes(CONTENT[:1000])
+    assert download(url, tmp_path / "a.bin").read_bytes() == CONTENT
+    assert server.ranges == ["bytes=1000-"]
+
+
+def test_a_complete_part_is_accepted(server, url, tmp_path):
+    (tmp_path / "a.bin.part").write_bytes(CONTENT)
+    assert download(url, tmp_path / "a.bin").read_bytes() == CONTENT
+
+
+def test_a_part_that_is_too_long_is_thrown_away(url, tmp_path):
+    (tmp_path / "a.bin.part").write_bytes(CONTENT + b"x")
+    assert download(url, tmp_path / "a.bin", wait_s=0).read_bytes() == CONTENT
+
+
+def test_a_part_of_another_version_is_thrown_away(server, url, tmp_path):
+    (tmp_path / "a.bin.part").write_bytes(b"x" * 1000)
+    got = download(url, tmp_path / "a.bin", expected=Expected(sha256=sha256(CONTENT)))
+    assert got.read_bytes() == CONTENT
+    assert server.ranges == ["bytes=1000-", None]
+
+
+def test_a_server_without_ranges_sends_everything_again(server, url, tmp_path):
+    server.knows_ranges = False
+    server.drops = [300_000]
+    assert download(url, tmp_path / "a.bin", wait_s=0).read_bytes() == CONTENT
+
+
+def test_a_busy_server_is_asked_again(server, url, tmp_path):
+    server.statuses = [503, 429]
+    assert download(url, tmp_path / "a.bin", wait_s=0).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        (Expected(size=5), "it has 1,024,000 bytes, expected 5"),
+        (Expected(sha256="0" * 64), "its sha256 is [0-9a-f]{64}, expected 0{64}"),
+        (Expected(md5="0" * 32), "its md5 is [0-9a-f]{32}, expected 0{32}"),
+    ],
+)
+def test_a_wrong_file_is_refused_and_not_kept(url, tmp_path, expected, message):
+    with pytest.raises(DownloadError, match=f"not the file expected: {message}.*was not kept"):
+        download(url, tmp_path / "a.bin", expected=expected)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.bin.lock"]
+
+
+def test_a_missing_file_is_an_error_at_once(server, tmp_path):
+    with pytest.raises(DownloadError, match=r"answered 404 Not Found. Check the address"):
+        download(server.url("b.bin"), tmp_path / "b.bin")
+    assert len(server.ranges) == 1
+
+
+def test_without_a_network_the_message_says_where_to_put_the_file(server, tmp_path):
+    dest = tmp_path / "a.bin"
+    url = "http://127.0.0.1:1/a.bin"
+    with pytest.raises(DownloadError, match=f"Without a network.*size 7.*at {dest}") as error:
+        download(url, dest, expected=Expected(size=7), retries=1, wait_s=0)
+    assert url in str(error.value)
+
+
+def test_a_transfer_that_always_drops_keeps_what_came(server, url, tmp_path):
+    server.drops = [1000, 1000]
+    with pytest.raises(DownloadError, match="closed after 2,000 bytes"):
+        download(url, tmp_path / "a.bin", retries=1, wait_s=0)
+    assert (tmp_path / "a.bin.part").read_bytes() == CONTENT[:2000]
+
+
+def test_only_web_addresses_are_fetched(tmp_path):
+    with pytest.raises(DownloadError, match="Give an http or https address"):
+        download("file:///etc/passwd", tmp_path / "a")
+
+
+def _fetch(url: str, dest: Path) -> None:
+    download(url, dest, expected=Expected(sha256=sha256(CONTENT)))
+
+
+def test_two_processes_fetch_once(server, url, tmp_path):
+    context = multiprocessing.get_context("fork")
+    dest = tmp_path / "a.bin"
+    workers = [context.Process(target=_fetch, args=(url, dest)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert dest.read_bytes() == CONTENT
+    assert len(server.ranges) == 1

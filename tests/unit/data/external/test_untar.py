@@ -1,0 +1,156 @@
+"""`untar_data`: local folder, bundled sample, cache, network, in this order."""
+
+import hashlib
+import json
+import logging
+import multiprocessing
+
+import pytest
+
+from lamina.data.external import untar as module
+from lamina.data.external.untar import home, sample_file, samples, untar_data
+from lamina.data.external.urls import Source, URLs
+from lamina.foundation.errors import ArchiveError, DownloadError, UnknownNameError
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch, tmp_path):
+    monkeypatch.setenv("LAMINA_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("LAMINA_SAMPLES", raising=False)
+    monkeypatch.delenv("LAMINA_FULL_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    module._tell.cache_clear()
+
+
+@pytest.fixture
+def birds(server, archive):
+    server.files["birds.tgz"] = archive
+    return Source(server.url("birds.tgz"), md5=hashlib.md5(archive).hexdigest())
+
+
+@pytest.fixture
+def bundled(monkeypatch, tmp_path, archive):
+    """Bundle the archive as sample `birds`, which stands in for a set that cannot be reached."""
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    (folder / "birds.tgz").write_bytes(archive)
+    sha256 = hashlib.sha256(archive).hexdigest()
+    facts = {"file": "birds.tgz", "size": len(archive), "sha256": sha256, "licence": "CC0"}
+    (folder / "index.json").write_text(json.dumps({"birds": facts}))
+    monkeypatch.setenv("LAMINA_SAMPLES", str(folder))
+    return Source("http://127.0.0.1:1/all-birds.tgz", md5="0" * 32, sample="birds")
+
+
+def test_a_set_is_fetched_and_unpacked_once(server, birds):
+    path = untar_data(birds)
+    assert path == home() / "data" / "birds"
+    assert len(list(path.iterdir())) == 20
+    assert untar_data(birds) == path
+    assert len(server.ranges) == 1
+
+
+def test_the_folders_can_be_chosen(birds, tmp_path):
+    path = untar_data(birds, archive=tmp_path / "a", data=tmp_path / "d")
+    assert path == tmp_path / "d" / "birds"
+    assert (tmp_path / "a" / "birds.tgz").is_file()
+    assert untar_data(birds, base=tmp_path / "b") == tmp_path / "b" / "data" / "birds"
+
+
+def test_an_archive_put_there_by_hand_is_used(server, birds, archive):
+    (home() / "archive").mkdir(parents=True)
+    (home() / "archive" / "birds.tgz").write_bytes(archive)
+    untar_data(birds)
+    assert server.ranges == []
+
+
+def test_force_download_replaces_everything(server, birds):
+    (untar_data(birds) / "mine.txt").write_text("x")
+    assert not (untar_data(birds, force_download=True) / "mine.txt").exists()
+    assert len(server.ranges) == 2
+
+
+def test_a_wrong_checksum_leaves_nothing_behind(server, birds):
+    server.files["birds.tgz"] += b"x"
+    with pytest.raises(DownloadError, match="its md5 is"):
+        untar_data(birds)
+    assert not (home() / "data" / "birds").exists()
+
+
+def test_a_truncated_archive_leaves_nothing_behind(server, archive):
+    server.files["cut.tgz"] = archive[: len(archive) // 2]
+    with pytest.raises(ArchiveError, match="is damaged"):
+        untar_data(server.url("cut.tgz"))
+    assert not (home() / "data" / "cut").exists()
+
+
+def test_a_local_folder_comes_first(birds, tmp_path):
+    (tmp_path / "data" / "birds").mkdir(parents=True)
+    assert untar_data(birds).resolve() == tmp_path / "data" / "birds"
+
+
+def test_a_bundled_sample_stands_in_and_says_so(bundled, caplog):
+    with caplog.at_level(logging.WARNING, "lamina.data"):
+        path = untar_data(bundled)
+        untar_data(bundled)
+    assert path.name == "birds"
+    assert len(list(path.iterdir())) == 20
+    (record,) = caplog.records
+    assert record.message == (
+        "all-birds.tgz: using the bundled sample 'birds', a subset of the same layout. "
+        "Pass full=True or set LAMINA_FULL_DATA=1 for the full set."
+    )
+
+
+def test_the_full_set_can_be_insisted_on(bundled, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda s: None)
+    with pytest.raises(DownloadError, match="could not fetch"):
+        untar_data(bundled, full=True)
+    monkeypatch.setenv("LAMINA_FULL_DATA", "1")
+    with pytest.raises(DownloadError, match="could not fetch"):
+        untar_data(bundled)
+
+
+def test_a_damaged_sample_is_refused(bundled, tmp_path):
+    with (tmp_path / "samples" / "birds.tgz").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(DownloadError, match=r"cannot be used: it has .* Restore it"):
+        untar_data(bundled)
+
+
+def test_an_unknown_name_is_refused_with_a_suggestion():
+    with pytest.raises(UnknownNameError, match="Did you mean 'PETS'"):
+        untar_data("PETTS")
+
+
+def test_a_sample_that_is_not_here_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("LAMINA_SAMPLES", str(tmp_path))
+    with pytest.raises(DownloadError, match="Set LAMINA_SAMPLES"):
+        untar_data(URLs.TITANIC)
+
+
+def test_two_processes_unpack_once(server, birds):
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=untar_data, args=(birds,)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert len(server.ranges) == 1
+
+
+def test_the_names_of_the_bundled_samples_exist():
+    bundled = {s.sample for s in map(URLs.__dict__.get, URLs.names()) if s.sample}
+    assert bundled <= set(samples())
+
+
+def test_mnist_tiny_is_served_without_a_network():
+    path = untar_data(URLs.MNIST_TINY)
+    assert sorted(p.name for p in path.iterdir()) == ["train", "valid"]
+    assert len(list(path.rglob("*.png"))) == 1400
+
+
+def test_weights_are_served_as_checked_files():
+    assert sample_file("squeezenet1_1-imagenet").suffix == ".safetensors"
+    with pytest.raises(UnknownNameError, match="squeezenet1_1-imagenet"):
+        sample_file("squeezenet-imagenet")
