@@ -6,7 +6,8 @@ Run as `python benchmarks/foundation.py [group ...]`; exits with 1 if a goal is 
 import sys
 from collections.abc import Callable
 
-from _timing import Row, overhead_row, print_rows
+from _timing import Row, overhead_row, print_rows, ratio_row
+from lamina.foundation.collections import L
 from lamina.foundation.dispatch import Dispatch, TypeTable, typedispatch
 from lamina.foundation.seeding import Randomness, current, using
 
@@ -63,10 +64,35 @@ def seeding_rows() -> list[Row]:
     return [overhead_row("seeding: one item", item, lambda: root, goal=5)]
 
 
+def collection_rows() -> list[Row]:
+    """`L` beside a list: mapping 10,000 items, and what making and indexing one costs."""
+    items = list(range(10_000))
+    made = L(items)
+    few = made[:10]
+
+    def increase(x: int) -> int:
+        return x + 1
+
+    return [
+        ratio_row(
+            "L.map: 10,000 items",
+            lambda: made.map(increase),
+            lambda: [increase(x) for x in items],
+            goal=1.5,
+            n=20,
+        ),
+        overhead_row("L(list)", lambda: L(items), lambda: items, goal=1),
+        overhead_row("L(a, b, c)", lambda: L(1, 2, 3), lambda: [1, 2, 3], goal=2),
+        overhead_row("L[i]", lambda: made[5], lambda: items[5], goal=0.2),
+        overhead_row("L[[i, j]]", lambda: few[[1, 2]], lambda: [items[1], items[2]], goal=4),
+    ]
+
+
 GROUPS: dict[str, Callable[[], list[Row]]] = {
     "dispatch": dispatch_rows,
     "table": table_rows,
     "seeding": seeding_rows,
+    "collections": collection_rows,
 }
 
 

@@ -1,5 +1,6 @@
-"""Types read from annotations: what dispatch and patch take their keys from."""
+"""Types read from annotations: the keys of dispatch and patch, and checks of arguments."""
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable
 from types import FunctionType, NoneType, UnionType
@@ -14,11 +15,15 @@ from typing import (
     get_args,
     get_origin,
     get_type_hints,
+    overload,
 )
 
 from lamina.foundation.errors import ContractError
 
-__all__ = ["annotated_types", "as_types", "full_name", "positional_names"]
+__all__ = ["annotated_types", "as_types", "full_name", "positional_names", "typed"]
+
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def annotated_types(fn: Callable[..., Any], position: int) -> tuple[type, ...]:
@@ -90,6 +95,64 @@ def full_name(fn: Callable[..., Any]) -> str:
     if isinstance(fn, FunctionType):
         return f"{fn.__module__}.{fn.__qualname__}"
     return getattr(fn, "__name__", repr(fn))
+
+
+@overload
+def typed(f: F, *, cast: bool = False) -> F: ...
+@overload
+def typed(f: None = None, *, cast: bool = False) -> Callable[[F], F]: ...
+def typed(f: Any = None, *, cast: bool = False) -> Any:
+    """Check the types of arguments against the annotations at each call.
+
+    Of generic types the origin is checked, of unions each member; a parameter's default passes.
+
+    Args:
+        f: the function; left out when used as `@typed(cast=True)`.
+        cast: first try to convert an argument of another type by calling the annotation.
+
+    Raises:
+        TypeError: (by the call) an argument is of another type and cannot be converted.
+
+    Example:
+        >>> @typed
+        ... def double(x: int) -> int: return 2 * x
+        >>> double("a")
+        Traceback (most recent call last):
+        TypeError: double: x is 'a', a str. Expected int.
+    """
+    if f is None:
+        return functools.partial(typed, cast=cast)
+    signature = inspect.signature(f)
+
+    @functools.cache
+    def hints() -> dict[str, tuple[type, ...]]:  # at the first call: they may name later classes
+        return {
+            name: as_types(_annotation(f, name), f"{f.__name__}: {name}")
+            for name, p in signature.parameters.items()
+            if p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}
+        }
+
+    @functools.wraps(f)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        bound = signature.bind(*args, **kwargs)
+        for name, value in bound.arguments.items():
+            allowed = hints().get(name, (object,))
+            if value is not signature.parameters[name].default and not isinstance(value, allowed):
+                where = f"{f.__name__}: {name}"
+                bound.arguments[name] = _convert(value, allowed, where, convert=cast)
+        return f(*bound.args, **bound.kwargs)
+
+    return checked
+
+
+def _convert(value: Any, allowed: tuple[type, ...], where: str, *, convert: bool) -> Any:
+    for cls in allowed if convert else ():
+        try:
+            return cls(value)
+        except (TypeError, ValueError):
+            continue
+    expected = " or ".join("None" if cls is NoneType else cls.__name__ for cls in allowed)
+    raise TypeError(f"{where} is {value!r}, a {type(value).__name__}. Expected {expected}.")
 
 
 def _annotation(fn: Callable[..., Any], name: str) -> object:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, MutableSequence, Seque
 from typing import Any, Literal, Protocol, Self, SupportsIndex, TypeVar, cast, overload
 
 from lamina.foundation import sequences
-from lamina.foundation.attributes import nested_attr
-from lamina.foundation.functional import as_function, as_predicate, noop, true
+from lamina.foundation.functional import as_function, as_predicate, nested_attr, noop, true
 from lamina.foundation.seeding import current
 
 __all__ = ["L"]

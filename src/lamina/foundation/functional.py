@@ -1,14 +1,18 @@
-"""Building functions from functions: compose, bind, `Self`, curried operators.
+"""Building functions from functions, and the small tools of every day.
+
+Compose, bind, `Self`, curried operators; attributes by path, attribute dicts, readable reprs.
 
 What is built here can be pickled whenever its parts can, so it works in worker processes.
 """
 
 import operator
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 __all__ = [
+    "AttrDict",
     "Curried",
     "Self",
     "add",
@@ -19,7 +23,9 @@ __all__ = [
     "arg4",
     "as_function",
     "as_predicate",
+    "basic_repr",
     "bind",
+    "camel2snake",
     "compose",
     "eq",
     "ge",
@@ -35,6 +41,7 @@ __all__ = [
     "mod",
     "mul",
     "ne",
+    "nested_attr",
     "noop",
     "noops",
     "not_",
@@ -47,9 +54,10 @@ __all__ = [
 
 T = TypeVar("T")
 R = TypeVar("R")
+_MISSING: Any = object()
 
 
-def noop(x: Any = None, *_args: Any, **_kwargs: Any) -> Any:
+def noop(x: Any = None, *_args: Any, **_kwargs: Any) -> Any:  # kwargs: ignored on purpose
     """Return the first argument and ignore the others.
 
     Example:
@@ -59,7 +67,12 @@ def noop(x: Any = None, *_args: Any, **_kwargs: Any) -> Any:
     return x
 
 
-def noops(_self: Any, x: Any = None, *_args: Any, **_kwargs: Any) -> Any:
+def noops(
+    _self: Any,
+    x: Any = None,
+    *_args: Any,
+    **_kwargs: Any,  # kwargs: ignored on purpose
+) -> Any:
     """Return the first argument after `self`: `noop` for use as a method.
 
     Example:
@@ -132,6 +145,41 @@ def compose(*funcs: Callable[..., Any] | None, order: str | None = None) -> Call
     return chain[0] if len(chain) == 1 else _Composed(tuple(chain))
 
 
+def nested_attr(obj: Any, path: str, default: Any = _MISSING) -> Any:
+    """Get an attribute of an attribute ...: `nested_attr(x, "a.b")` is `x.a.b`.
+
+    Of a mapping, the value of that key.
+
+    Args:
+        obj: where to start.
+        path: names joined by dots; the empty path is `obj` itself.
+        default: returned if a name is missing; without it that is an error.
+
+    Raises:
+        AttributeError: a name is missing and there is no `default`.
+
+    Example:
+        >>> nested_attr(3, "real.imag"), nested_attr({"a": 3}, "a.none", default="-")
+        (0, '-')
+    """
+    for name in path.split(".") if path else ():
+        found = _attr(obj, name)
+        if found is _MISSING and default is _MISSING:
+            raise AttributeError(
+                f"nested_attr: a {type(obj).__name__} has no {name!r} (in {path!r})."
+            )
+        if found is _MISSING:
+            return default
+        obj = found
+    return obj
+
+
+def _attr(obj: Any, name: str) -> Any:
+    if isinstance(obj, Mapping):
+        return cast("Mapping[str, Any]", obj).get(name, _MISSING)
+    return getattr(obj, name, _MISSING)
+
+
 def maps(*args: Any) -> Iterator[Any]:
     """Map several functions, one after the other, over the collection given last.
 
@@ -191,14 +239,16 @@ class bind:  # noqa: N801 - read and used as a function, like functools.partial
         (3, 1)
     """
 
-    def __init__(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    def __init__(  # kwargs: given to `func` by the call, which refuses unknown ones
+        self, func: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> None:
         self.func = func
         self.args = args
         self.kwargs = kwargs
         places = [a.position for a in (*args, *kwargs.values()) if isinstance(a, _Arg)]
         self._n_places = max(places, default=-1) + 1
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:  # kwargs: given to `func`
         """Call the function with the placeholders filled."""
         if len(args) < self._n_places:
             raise TypeError(f"{self!r}: got {len(args)} arguments, expected {self._n_places}.")
@@ -293,9 +343,6 @@ class rstar:  # noqa: N801 - read and used as a function
         return self.f(*tuple(items)[::-1], **kwargs)
 
 
-_MISSING = object()
-
-
 @dataclass(frozen=True, slots=True)
 class _WithRight:
     """A binary operator that has its right operand and waits for the left one."""
@@ -350,6 +397,64 @@ mod = Curried(operator.mod)
 is_ = Curried(operator.is_)
 is_not = Curried(operator.is_not)
 in_ = Curried(_is_in)
+
+
+class AttrDict(dict[str, Any]):
+    """A dict whose items are also its attributes.
+
+    Example:
+        >>> d = AttrDict(lr=0.1)
+        >>> d.wd = 0.01
+        >>> d.lr, d["wd"]
+        (0.1, 0.01)
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.__dict__ = self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (dict(self),)
+
+    def copy(self) -> "AttrDict":
+        """Return a shallow copy of the same kind."""
+        return AttrDict(self)
+
+
+def basic_repr(fields: str | Iterable[str] | None = None) -> Callable[[Any], str]:
+    """Make a `__repr__` that shows the named attributes.
+
+    Args:
+        fields: names, in a list or joined by commas; paths with dots are allowed. By default all
+            public attributes of the instance.
+
+    Example:
+        >>> class Crop:
+        ...     __repr__ = basic_repr("size")
+        ...     def __init__(self, size): self.size = size
+        >>> Crop(224)
+        Crop(size=224)
+    """
+    split = cast("list[str]", re.split(r"\s*,\s*", fields)) if isinstance(fields, str) else fields
+    names = None if split is None else list(split)
+
+    def __repr__(self: Any) -> str:  # noqa: N807 - it is going to be one
+        shown = [n for n in self.__dict__ if n[0] != "_"] if names is None else names
+        values = ", ".join(f"{n}={nested_attr(self, n, None)!r}" for n in shown)
+        return f"{type(self).__name__}({values})"
+
+    return __repr__
+
+
+def camel2snake(name: str) -> str:
+    """Turn `CamelCase` into `snake_case`.
+
+    Example:
+        >>> camel2snake("MixedPrecision"), camel2snake("TTACallback2D")
+        ('mixed_precision', 'tta_callback2_d')
+    """
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
 
 
 def _call(x: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -15,6 +15,7 @@ __all__ = [
     "NotebookDisplay",
     "PlainDisplay",
     "TerminalDisplay",
+    "format_time",
     "make_display",
     "track",
 ]

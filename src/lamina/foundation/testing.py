@@ -151,17 +151,17 @@ def test_shuffled(a: Iterable[Any], b: Iterable[Any]) -> None:
 def test_fail(
     f: Callable[[], object],
     *,
-    exc: type[BaseException] = Exception,
+    exception: type[BaseException] = Exception,
     contains: str = "",
-    msg: str = "",
+    message: str = "",
 ) -> None:
     """Check that a call raises.
 
     Args:
         f: the function to call.
-        exc: the class of exception expected.
+        exception: the class of exception expected.
         contains: text expected in its message.
-        msg: what to say if nothing is raised.
+        message: what to say if nothing is raised.
 
     Raises:
         AssertionError: nothing is raised, or another message.
@@ -169,7 +169,7 @@ def test_fail(
     Example:
         >>> test_fail(lambda: 1 / 0, contains="division")
     """
-    with ExceptionExpected(exc, re.escape(contains), msg=msg):
+    with ExceptionExpected(exception, re.escape(contains), message=message):
         f()
 
 
@@ -177,9 +177,9 @@ class ExceptionExpected:
     """A block that must raise.
 
     Args:
-        exc: the class of exception expected.
+        exception: the class of exception expected.
         regex: pattern expected in its message.
-        msg: what to say if nothing is raised.
+        message: what to say if nothing is raised.
 
     Raises:
         AssertionError: nothing is raised, or another message. Other exceptions pass through.
@@ -190,11 +190,11 @@ class ExceptionExpected:
     """
 
     def __init__(
-        self, exc: type[BaseException] = Exception, regex: str = "", *, msg: str = ""
+        self, exception: type[BaseException] = Exception, regex: str = "", *, message: str = ""
     ) -> None:
-        self.exc = exc
+        self.exception = exception
         self.regex = regex
-        self.msg = msg
+        self.message = message
 
     def __enter__(self) -> None:
         return None
@@ -206,8 +206,10 @@ class ExceptionExpected:
         _traceback: TracebackType | None,
     ) -> bool:
         if kind is None:
-            raise AssertionError(self.msg or f"expected {self.exc.__name__}, nothing was raised")
-        if not issubclass(kind, self.exc):
+            raise AssertionError(
+                self.message or f"expected {self.exception.__name__}, nothing was raised"
+            )
+        if not issubclass(kind, self.exception):
             return False
         if not re.search(self.regex, str(error)):
             raise AssertionError(f"expected {self.regex!r} in the message {str(error)!r}")

@@ -1,3 +1,4 @@
+import copy
 import operator
 import pickle
 from types import SimpleNamespace
@@ -8,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.foundation import functional as F
-from lamina.foundation.functional import Self, arg0, arg1, bind, compose
+from lamina.foundation.functional import (
+    AttrDict,
+    Self,
+    arg0,
+    arg1,
+    basic_repr,
+    bind,
+    camel2snake,
+    compose,
+    nested_attr,
+)
 
 CURRIED = {
     "lt": operator.lt,
@@ -147,3 +158,65 @@ class TestSmallTools:
     def test_as_function_refuses_what_is_none_of_its_kinds(self):
         with pytest.raises(TypeError, match="neither be called nor indexed"):
             F.as_function(3)
+
+
+class Crop:
+    __repr__ = basic_repr("size, mode.name")
+
+    def __init__(self):
+        self.size = 3
+        self.mode = SimpleNamespace(name="center")
+
+
+class TestNestedAttr:
+    def test_follows_names_and_keys(self):
+        assert nested_attr(Crop(), "mode.name") == "center"
+        assert nested_attr({"a": SimpleNamespace(b=1)}, "a.b") == 1
+        assert nested_attr(3, "") == 3
+
+    def test_a_missing_name_is_an_error_or_the_default(self):
+        with pytest.raises(
+            AttributeError, match=r"a SimpleNamespace has no 'nmae' \(in 'mode.nmae'\)"
+        ):
+            nested_attr(Crop(), "mode.nmae")
+        assert nested_attr(Crop(), "x.y", default=None) is None
+
+
+class TestAttrDict:
+    def test_items_are_attributes_both_ways(self):
+        d = AttrDict(a=1)
+        d.b = 2
+        d["c"] = 3
+        assert (d.a, d["b"], d.c) == (1, 2, 3)
+        del d.a
+        assert d == {"b": 2, "c": 3}
+        with pytest.raises(AttributeError):
+            _ = d.a
+
+    @pytest.mark.parametrize(
+        "twin", [copy.copy, copy.deepcopy, AttrDict.copy, lambda d: pickle.loads(pickle.dumps(d))]
+    )
+    def test_copies_are_independent(self, twin):
+        d = AttrDict(a=1)
+        other = twin(d)
+        other.a = 2
+        assert (d.a, d["a"], other["a"], type(other)) == (1, 1, 2, AttrDict)
+
+
+def test_basic_repr_shows_named_or_public_attributes():
+    class Point:
+        __repr__ = basic_repr()
+
+        def __init__(self):
+            self.x = 1
+            self._hidden = 2
+
+    assert repr(Crop()) == "Crop(size=3, mode.name='center')"
+    assert repr(Point()) == "Point(x=1)"
+
+
+@pytest.mark.parametrize(
+    ("camel", "snake"), [("Recorder", "recorder"), ("MixUp", "mix_up"), ("CSVLogger", "csv_logger")]
+)
+def test_camel2snake(camel, snake):
+    assert camel2snake(camel) == snake

@@ -48,7 +48,7 @@ class TestWhatPasses:
         assert not is_close(a, b, eps=1e-9)
 
     def test_effects(self):
-        test_fail(divide, exc=ZeroDivisionError, contains="division")
+        test_fail(divide, exception=ZeroDivisionError, contains="division")
         test_warns(
             lambda: warnings.warn("old", FutureWarning, stacklevel=1), category=FutureWarning
         )
@@ -72,7 +72,7 @@ class TestWhatFails:
             (lambda: test_shuffled([1, 2], [1, 2]), "equal"),
             (lambda: test_shuffled([1, 1, 2], [1, 2, 2]), "not the same items"),
             (lambda: test_fail(lambda: 1), "expected Exception, nothing was raised"),
-            (lambda: test_fail(lambda: 1, msg="must refuse"), "must refuse"),
+            (lambda: test_fail(lambda: 1, message="must refuse"), "must refuse"),
             (lambda: test_fail(divide, contains="other"), "expected 'other' in the message"),
             (lambda: test_warns(lambda: 1), "expected a Warning"),
             (lambda: test_stdout(lambda: print("a"), "b"), "printed something else"),
@@ -84,4 +84,4 @@ class TestWhatFails:
 
     def test_other_exceptions_pass_through(self):
         with pytest.raises(ZeroDivisionError):
-            test_fail(divide, exc=KeyError)
+            test_fail(divide, exception=KeyError)
