@@ -93,13 +93,23 @@ def fuse(parts: Sequence[Part]) -> tuple[Part, ...]:
 
 
 def is_fusable(p: Tensor) -> bool:
-    """Tell whether the fused kernels take this parameter.
+    """Tell whether the fused kernels take this parameter with the gradient that it has now.
+
+    They walk over memory, so that a gradient in another memory layout would be misread.
 
     Example:
-        >>> is_fusable(torch.zeros(2)), is_fusable(torch.zeros(2, dtype=torch.complex64))
-        (True, False)
+        >>> p = torch.zeros(2, 3)
+        >>> p.grad = torch.ones(2, 3)
+        >>> is_fusable(p)
+        True
+        >>> p.grad = torch.ones(3, 2).T
+        >>> is_fusable(p)
+        False
     """
-    return p.device.type in {"cpu", "cuda"} and p.is_floating_point()
+    if p.grad is None or p.device.type not in {"cpu", "cuda"} or not p.is_floating_point():
+        return False
+    strides = zip(p.shape, p.stride(), p.grad.stride(), strict=True)
+    return all(size == 1 or ours == theirs for size, ours, theirs in strides)
 
 
 def _match(parts: tuple[Part, ...]) -> tuple[int, Part]:

@@ -157,11 +157,12 @@ class ParamGroups:
     def _per_group(self, name: str, value: Any) -> list[Any]:
         """Spread a hyper-parameter over the groups."""
         n = self.n_groups
+        value = value.tolist() if hasattr(value, "tolist") else value  # arrays and tensors
         if isinstance(value, slice):
             if value.start is None:
                 return [value.stop / 10] * (n - 1) + [value.stop]
             return [value.stop] if n == 1 else list(even_mults(value.start, value.stop, n))
-        if isinstance(value, str) or not isinstance(value, Iterable) or _is_scalar(value):
+        if isinstance(value, str) or not isinstance(value, Iterable):
             return [value] * n
         values = list(value)
         if len(values) != n:
@@ -249,7 +250,3 @@ def _check_param(p: Any, group: int, owner: dict[Tensor, int]) -> None:
         )
     if not p.is_leaf:
         raise ContractError(f"A tensor of shape {shape} is the result of operations, not a leaf.")
-
-
-def _is_scalar(value: Any) -> bool:
-    return getattr(value, "ndim", None) == 0

@@ -162,20 +162,25 @@ class Optimizer(ParamGroups):
             for p in group:
                 if p.grad is not None:
                     marks = tuple(sorted(self._marks.get(p, {}).items()))
-                    alike.setdefault((i, p.device, p.dtype, marks), []).append(p)
+                    fused = self.fused and is_fusable(p)
+                    alike.setdefault((i, p.device, p.dtype, marks, fused), []).append(p)
         self._idle = [p for p in self.all_params() if p.grad is None]
+        fused_parts = fuse(self._parts)
         return [
-            chunk for (i, _, _, marks), ps in alike.items() for chunk in self._chunk(i, ps, marks)
+            chunk
+            for (i, _, _, marks, fused), ps in alike.items()
+            for chunk in self._chunk(i, ps, dict(marks), fused_parts if fused else self._parts)
         ]
 
-    def _chunk(self, group: int, params: list[Tensor], marks: Any) -> Iterator[_Chunk]:
+    def _chunk(
+        self, group: int, params: list[Tensor], marks: State, parts: tuple[Part, ...]
+    ) -> Iterator[_Chunk]:
         """Make chunks of parameters that are alike."""
-        parts = fuse(self._parts) if self.fused and is_fusable(params[0]) else self._parts
         split = len(parts) > 1 and params[0].device.type == "cpu"
         for some in _by_size(params) if split else [params]:
             states = [self.state.setdefault(p, {}) for p in some]
             self._init_state(some, states)
-            yield _Chunk(group, some, states, dict(marks), parts)
+            yield _Chunk(group, some, states, marks, parts)
 
     def _init_state(self, params: list[Tensor], states: list[State]) -> None:
         """Give list-wise state its first value."""

@@ -14,7 +14,7 @@ __all__ = ["SGD", "Adam"]
 Hyper = float | slice | list[float] | tuple[float, ...]
 
 
-def SGD(  # noqa: N802
+def SGD(  # noqa: N802 - the name in the papers
     params: Params,
     lr: Hyper,
     mom: Hyper = 0.0,
@@ -45,7 +45,7 @@ def SGD(  # noqa: N802
     return Optimizer(params, [*cbs, average_grad, momentum_step], lr=lr, mom=mom, wd=wd)
 
 
-def Adam(  # noqa: N802
+def Adam(  # noqa: N802 - the name in the paper
     params: Params,
     lr: Hyper,
     mom: Hyper = 0.9,

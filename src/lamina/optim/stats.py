@@ -14,7 +14,7 @@ from lamina.optim.wiring import listwise
 __all__ = ["average_grad", "average_sqr_grad", "debias", "step_stat"]
 
 
-@listwise(grad_avg=torch.zeros_like)
+@listwise(makes=["grad_avg"])
 def average_grad(
     _ps: list[Tensor],
     gs: list[Tensor],
@@ -36,7 +36,7 @@ def average_grad(
     torch._foreach_add_(grad_avg, gs, alpha=1 - mom if dampening else 1)
 
 
-@listwise(sqr_avg=torch.zeros_like)
+@listwise(makes=["sqr_avg"])
 def average_sqr_grad(
     _ps: list[Tensor],
     gs: list[Tensor],
@@ -58,7 +58,7 @@ def average_sqr_grad(
     torch._foreach_addcmul_(sqr_avg, gs, gs, 1 - sqr_mom if dampening else 1)
 
 
-@listwise(step=lambda _: 0)
+@listwise(makes={"step": lambda _: 0})
 def step_stat(_ps: list[Tensor], _gs: list[Tensor], *, step: list[int]) -> dict[str, list[int]]:
     """`step <- step + 1`, for each parameter on its own: one that was frozen has fewer steps."""
     return {"step": [n + 1 for n in step]}

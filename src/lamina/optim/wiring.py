@@ -54,23 +54,27 @@ class Declared(Generic[P, R]):
         return f"{self.__name__}(makes {', '.join(self.makes) or 'nothing'})"
 
 
-def listwise(**makes: Init) -> Callable[[Callable[P, R]], Declared[P, R]]:
+def listwise(
+    makes: Iterable[str] | Mapping[str, Init] = (),
+) -> Callable[[Callable[P, R]], Declared[P, R]]:
     """Declare that a stat or stepper works on lists: `f(ps, gs, *, <names>)`.
 
     Such a function gets some of a group's parameters at a time, all of one dtype and device, and
     treats each tensor on its own. It may return a dict of new state (lists of the same length).
 
     Args:
-        makes: the state that it makes; each value gives one parameter its first state.
+        makes: the state that it makes, which starts as zeros; or a mapping from names to
+            functions that give one parameter its first state.
 
     Example:
-        >>> @listwise(age=lambda p: 0)
+        >>> @listwise(makes={"age": lambda p: 0})
         ... def count(ps, gs, *, age):
         ...     return {"age": [n + 1 for n in age]}
         >>> count
         count(makes age)
     """
-    return lambda fn: Declared(fn, makes, on_lists=True)
+    inits = makes if isinstance(makes, Mapping) else dict.fromkeys(makes, torch.zeros_like)
+    return lambda fn: Declared(fn, inits, on_lists=True)
 
 
 def makes(*names: str) -> Callable[[Callable[P, R]], Declared[P, R]]:
