@@ -1,0 +1,128 @@
+"""The plan of one pass over a data set: which sample goes into which batch, with which randomness.
+
+Everything follows from the seed, the epoch and the list of samples, so any worker can make any
+batch, and makes the same one.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from lamina.foundation.seeding import Randomness, derive
+
+__all__ = ["Plan", "Skipped", "chunked", "count_repeats", "n_batches"]
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An item that a transform dropped by raising `SkipItem`.
+
+    Args:
+        index: its index in the data set; in a stream, its position.
+        item: what it is made from, where the data set tells.
+        reason: the text of the `SkipItem`.
+    """
+
+    index: object
+    item: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one pass does.
+
+    Args:
+        seed: the loader's seed.
+        epoch: the number of the pass.
+        idxs: the samples in order; None for a stream.
+        bs: samples per batch; None if every sample is a batch.
+        repeats: for each position how often its sample came before; None if none comes twice.
+        worker: which worker carries it out.
+        n_workers: how many share the work.
+        skipped: what this worker skipped since it was last asked.
+    """
+
+    seed: int
+    epoch: int
+    idxs: Sequence[Any] | None
+    bs: int | None
+    repeats: Sequence[int] | None = None
+    worker: int = 0
+    n_workers: int = 1
+    skipped: list[Skipped] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Samples per batch."""
+        return 1 if self.bs is None else self.bs
+
+    def number(self, k: int) -> int:
+        """Return the number, in the whole pass, of this worker's batch `k`."""
+        return self.worker + k * self.n_workers
+
+    def is_turn(self, position: int) -> bool:
+        """Tell whether the sample at a position belongs to this worker."""
+        return position // self.size % self.n_workers == self.worker
+
+    def randomness(self, kind: str, *keys: int | str) -> Randomness:
+        """Return the source of randomness for one thing of this pass."""
+        return Randomness(derive(self.seed, kind, self.epoch, *keys))
+
+    def item_randomness(self, sample: object, position: int) -> Randomness:
+        """Return that of an item: the same wherever it comes in the pass, new if it comes again."""
+        key = sample if self.idxs is not None and isinstance(sample, int) else position
+        again = self.repeats[position] if self.repeats is not None else 0
+        return self.randomness("item", key, again) if again else self.randomness("item", key)
+
+
+def n_batches(n: int, bs: int | None, *, drop_last: bool) -> int:
+    """Return how many batches `n` items give.
+
+    Args:
+        n: the number of items.
+        bs: items per batch; None if every item is a batch.
+        drop_last: leave out an incomplete last batch, unless it is the only one.
+
+    Example:
+        >>> n_batches(10, 4, drop_last=False), n_batches(10, 4, drop_last=True)
+        (3, 2)
+        >>> n_batches(3, 4, drop_last=True)
+        1
+    """
+    if bs is None:
+        return n
+    return n // bs if drop_last and n >= bs else -(-n // bs)
+
+
+def chunked(samples: Iterable[Any], size: int) -> Iterator[Sequence[Any]]:
+    """Cut samples into runs of `size`; the last may be shorter.
+
+    Example:
+        >>> list(chunked(range(5), 2))
+        [range(0, 2), range(2, 4), range(4, 5)]
+    """
+    if isinstance(samples, Sequence):
+        yield from (samples[i : i + size] for i in range(0, len(samples), size))
+        return
+    iterator = iter(samples)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def count_repeats(idxs: Sequence[Any]) -> list[int] | None:
+    """Count for each position how often its sample came before; None if none comes twice.
+
+    Example:
+        >>> count_repeats([5, 7, 5, 5])
+        [0, 0, 1, 2]
+        >>> count_repeats([5, 7]) is None
+        True
+    """
+    seen: dict[Any, int] = {}
+    counts: list[int] = []
+    for i in idxs:
+        counts.append(seen.get(i, 0))
+        seen[i] = counts[-1] + 1
+    return counts if len(seen) < len(counts) else None
