@@ -153,9 +153,10 @@ class CategoryMap(Sequence[Any]):
             ", ..." if len(self) > _LISTED else ""
         )
         near = closest(label, map(str, self.items)) if isinstance(label, str) else None
+        hint = f", closest is {near!r}" if near else ""
         return (
             f"{where}: label {label!r} is not in the vocabulary of {len(self)} labels "
-            f"({listed}){f', closest is {near!r}' if near else ''}. Perhaps only the validation set has it: "
+            f"({listed}){hint}. Perhaps only the validation set has it: "
             "split so that training has every label, pass vocab=[...] with all of them, or "
             "add_na=True to count unknown labels as '#na#'."
         )

@@ -145,6 +145,15 @@ class Kernels:
 
     def find(self, kind: Kind, cls: type) -> Run | None:
         """Return the kernel nearest to a class, or None."""
+        return self._table(kind).find(cls)
+
+    def names(self, kind: Kind, cls: type) -> bool:
+        """Tell whether a kernel asks for a class or a base of it, other than `object`."""
+        keys = self._table(kind).types()
+        return any(key is not object and issubclass(cls, key) for key in keys)
+
+    def _table(self, kind: Kind) -> TypeTable[Run]:
+        """Return the kernels of a kind by type, collected at the first need."""
         if (table := self._tables.get(kind)) is None:
             table = self._tables[kind] = TypeTable[Run]()
             entries = [entry for owner in self._lineage for entry in owner.entries]
@@ -152,7 +161,7 @@ class Kernels:
                 pair for e in entries if e.kind == kind for pair in e.resolve(self._owner)
             ):
                 table.add(key, fn)
-        return table.find(cls)
+        return table
 
     def _plan(self, kind: Kind, cls: type) -> Run:
         """Decide what to run for values of a class."""

@@ -42,9 +42,8 @@ class IntToFloatTensor(Transform):
 
     @encodes
     def _mask(self, x: TensorMask) -> TensorMask:
-        return (
-            x.long() if self.div_mask == 1 else TensorMask.wrap(x.long() // self.div_mask, like=x)
-        )
+        ids = x.as_subclass(Tensor).long()
+        return TensorMask.wrap(ids if self.div_mask == 1 else ids // self.div_mask, like=x)
 
     @decodes
     def _pixels(self, x: TensorImage) -> TensorImage:
@@ -180,8 +179,8 @@ def _check_shape(x: Tensor, mean: Tensor) -> None:
     if any(of_mean not in (1, of_x) for of_mean, of_x in pairs):
         raise DataError(
             f"Normalize: statistics of shape {tuple(mean.shape)} do not fit images of shape "
-            f"{tuple(x.shape)}. Give one mean and std per channel, or none, which takes them from a "
-            "batch."
+            f"{tuple(x.shape)}. Give one mean and std per channel, or none, which takes them "
+            "from a batch."
         )
 
 

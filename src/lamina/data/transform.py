@@ -210,6 +210,10 @@ class Transform:
         """Tell whether `setup` can do anything."""
         return self._kernels.has("setups")
 
+    def accepts(self, cls: type) -> bool:
+        """Tell whether a kernel of `__call__` asks for values of a class by name."""
+        return self._kernels.names("encodes", cls)
+
     def to(self, device: Any) -> Self:
         """Move the tensors of the state to a device; nothing to do unless a subclass has some."""
         return self

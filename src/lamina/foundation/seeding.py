@@ -12,7 +12,7 @@ from secrets import randbits
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Randomness", "base_seed", "current", "derive", "set_base_seed", "using"]
+__all__ = ["Randomness", "base_seed", "current", "derive", "is_active", "set_base_seed", "using"]
 
 _MASK = (1 << 64) - 1
 
@@ -137,6 +137,19 @@ def current() -> Randomness:
     if _process.root is None:
         _process.root = Randomness(base_seed())
     return _process.root
+
+
+def is_active() -> bool:
+    """Tell whether a `using` block is active, so that someone has chosen the randomness.
+
+    Example:
+        >>> with using(Randomness(1)):
+        ...     is_active()
+        True
+        >>> is_active()
+        False
+    """
+    return _current.get() is not None
 
 
 def set_base_seed(seed: int | None) -> None:

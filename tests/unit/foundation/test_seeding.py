@@ -10,6 +10,7 @@ from lamina.foundation.seeding import (
     base_seed,
     current,
     derive,
+    is_active,
     set_base_seed,
     using,
 )
@@ -101,3 +102,9 @@ def test_global_generator_is_left_alone():
     state = random.getstate()
     current().child("x").python.random()
     assert random.getstate() == state
+
+
+def test_outside_every_block_nobody_has_chosen():
+    assert not is_active()
+    with using(Randomness(1)):
+        assert is_active()
