@@ -6,6 +6,7 @@ or passed by the user as `allow=`, can be made from it.
 
 from collections.abc import Callable, Iterable
 from dataclasses import is_dataclass
+from enum import Enum
 from typing import Any, Generic, TypeVar, overload
 
 from lamina.foundation.errors import ContractError, UnknownNameError, UntrustedError
@@ -86,8 +87,9 @@ def savable(what: F) -> F: ...
 def savable(what: str | Callable[..., Any]) -> Any:
     """Allow a class or function to be named in saved files, as `@savable` or `@savable("name")`.
 
-    A class must be a dataclass, whose fields are its state, or have `to_state(self)`, which
-    returns a dict of plain data, and a classmethod `from_state(state)` that rebuilds it.
+    A class must be a dataclass, whose fields are its state, an enumeration, or have
+    `to_state(self)`, which returns a dict of plain data, and a classmethod `from_state(state)`
+    that rebuilds it.
 
     Args:
         what: the class or function; or the stable name that files use for it, by default
@@ -155,7 +157,8 @@ def _register_savable(obj: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 def _has_state(cls: type) -> bool:
-    return (hasattr(cls, "to_state") and hasattr(cls, "from_state")) or is_dataclass(cls)
+    has_methods = hasattr(cls, "to_state") and hasattr(cls, "from_state")
+    return has_methods or is_dataclass(cls) or issubclass(cls, Enum)
 
 
 def _enter(entries: dict[str, V], name: str, value: V, where: str) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lamina.foundation.registry import savable
 from lamina.tensor.build import tensor
 from lamina.tensor.tree import map_tree
 from lamina.viz.images import show_boxes, show_image, show_mask, show_points
@@ -63,6 +64,7 @@ def _plain_results() -> frozenset[Callable[..., Any]]:
 _PLAIN = _plain_results()
 
 
+@savable("lamina:PointsMeta")
 @dataclass(frozen=True)
 class PointsMeta:
     """What coordinates refer to.
@@ -74,6 +76,7 @@ class PointsMeta:
     size: tuple[int, int]
 
 
+@savable("lamina:MaskMeta")
 @dataclass(frozen=True)
 class MaskMeta:
     """What the values of a mask mean.
