@@ -1,0 +1,358 @@
+"""Splitters: from items to lists of positions, the first for training.
+
+A splitter is any callable that takes the items and returns two or more lists of positions. Those
+that draw have a generator of their own; without a seed it follows from the process's.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lamina.foundation.errors import DataError, MissingExtraError
+from lamina.foundation.registry import savable
+from lamina.foundation.seeding import base_seed, derive
+from lamina.foundation.sequences import mask2idxs
+
+__all__ = [
+    "ColSplitter",
+    "EndSplitter",
+    "FileSplitter",
+    "FuncSplitter",
+    "GrandparentSplitter",
+    "IndexSplitter",
+    "MaskSplitter",
+    "RandomSplitter",
+    "RandomSubsetSplitter",
+    "TrainTestSplitter",
+]
+
+Split = tuple[list[int], list[int]]
+
+
+@savable
+@dataclass(frozen=True)
+class RandomSplitter:
+    """A random part of the items for validation.
+
+    Args:
+        valid_pct: the fraction for validation.
+        seed: makes the split the same every time; None takes the process's seed.
+
+    Example:
+        >>> train, valid = RandomSplitter(0.2, seed=42)(range(10))
+        >>> len(train), len(valid), sorted(train + valid) == list(range(10))
+        (8, 2, True)
+    """
+
+    valid_pct: float = 0.2
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_fraction("RandomSplitter: valid_pct", self.valid_pct)
+
+    def __call__(self, items: Sequence[Any]) -> Split:
+        """Return the positions for training and for validation."""
+        shuffled = _permutation(len(items), self.seed)
+        cut = int(self.valid_pct * len(items))
+        return shuffled[cut:], shuffled[:cut]
+
+
+@savable
+@dataclass(frozen=True)
+class TrainTestSplitter:
+    """scikit-learn's `train_test_split`, which can keep the shares of groups alike.
+
+    Args:
+        test_size: the fraction or number of items for validation.
+        random_state: makes the split the same every time; None takes the process's seed.
+        stratify: a label per item; each part gets the same shares of them.
+        train_size: the fraction or number of items for training; None is the rest.
+        shuffle: whether to shuffle first.
+
+    Example:
+        >>> train, valid = TrainTestSplitter(0.5, stratify=["a", "a", "b", "b"])("wxyz")
+        >>> sorted(i // 2 for i in valid)
+        [0, 1]
+    """
+
+    test_size: float = 0.2
+    random_state: int | None = None
+    stratify: Any = None
+    train_size: float | None = None
+    shuffle: bool = True
+
+    def __call__(self, items: Sequence[Any]) -> Split:
+        """Return the positions for training and for validation."""
+        try:
+            from sklearn.model_selection import train_test_split
+        except ImportError as error:
+            raise MissingExtraError("scikit-learn", "all") from error
+        seed = derive(base_seed(), "split") if self.random_state is None else self.random_state
+        train, valid = train_test_split(
+            range(len(items)),
+            test_size=self.test_size,
+            train_size=self.train_size,
+            random_state=seed % 2**32 if self.shuffle else None,
+            stratify=self.stratify,
+            shuffle=self.shuffle,
+        )
+        return [int(i) for i in train], [int(i) for i in valid]
+
+
+@savable
+@dataclass(frozen=True)
+class IndexSplitter:
+    """Given positions for validation, the rest for training.
+
+    Args:
+        valid_idx: the positions, or a mask.
+
+    Example:
+        >>> IndexSplitter([1, 3])("abcd")
+        ([0, 2], [1, 3])
+    """
+
+    valid_idx: Any
+
+    def __call__(self, items: Sequence[Any]) -> Split:
+        """Return the positions for training and for validation."""
+        n = len(items)
+        valid = mask2idxs(_names(self.valid_idx))
+        wrong = [i for i in valid if not -n <= i < n]
+        if wrong:
+            raise DataError(
+                f"IndexSplitter: position {wrong[0]} is out of {n} items. Give positions in the "
+                "items, not labels of rows."
+            )
+        valid = [i % n for i in valid]
+        taken = set(valid)
+        return [i for i in range(n) if i not in taken], valid
+
+
+@savable
+@dataclass(frozen=True)
+class EndSplitter:
+    """The last (or first) part of the items for validation, as time series need it.
+
+    Args:
+        valid_pct: the fraction for validation.
+        valid_last: whether it is the last part.
+
+    Example:
+        >>> EndSplitter(0.25)("abcd"), EndSplitter(0.25, valid_last=False)("abcd")
+        (([0, 1, 2], [3]), ([1, 2, 3], [0]))
+    """
+
+    valid_pct: float = 0.2
+    valid_last: bool = True
+
+    def __post_init__(self) -> None:
+        _check_fraction("EndSplitter: valid_pct", self.valid_pct)
+
+    def __call__(self, items: Sequence[Any]) -> Split:
+        """Return the positions for training and for validation."""
+        every = list(range(len(items)))
+        n_valid = int(self.valid_pct * len(every))
+        if self.valid_last:
+            cut = len(every) - n_valid
+            return every[:cut], every[cut:]
+        return every[n_valid:], every[:n_valid]
+
+
+@savable
+@dataclass(frozen=True)
+class GrandparentSplitter:
+    """Files by the name of the folder above their folder, as in `train/cat/1.png`.
+
+    Args:
+        train_name: the folder for training, or several.
+        valid_name: the folder for validation, or several; files in neither are left out.
+
+    Example:
+        >>> GrandparentSplitter()(["train/a/1.png", "valid/a/2.png", "train/b/3.png"])
+        ([0, 2], [1])
+    """
+
+    train_name: Any = "train"
+    valid_name: Any = "valid"
+
+    def __call__(self, items: Sequence[Any]) -> Split:
+        """Return the positions for training and for validation.
+
+        Raises:
+            DataError: no file is for training.
+        """
+        found = [Path(item).parent.parent.name for item in items]
+        train, valid = (
+            [i for i, name in enumerate(found) if name in _names(wanted)]
+            for wanted in (self.train_name, self.valid_name)
+        )
+        if found and not train:
+            seen = ", ".join(repr(name) for name, _ in Counter(found).most_common(6))
+            raise DataError(
+                f"GrandparentSplitter: no file lies below a folder {self.train_name!r}. The "
+                f"folders two levels up are {seen}; pass train_name=... and valid_name=..."
+            )
+        return train, valid
+
+
+@savable
+@dataclass(frozen=True)
+class FuncSplitter:
+    """The items for which a function is true for validation.
+
+    Args:
+        func: called with each item.
+
+    Example:
+        >>> FuncSplitter(str.isupper)("aBc")
+        ([0, 2], [1])
+    """
+
+    func: Callable[[Any], object]
+
+    def __call__(self, items: Iterable[Any]) -> Split:
+        """Return the positions for training and for validation."""
+        return _by_flags([self.func(item) for item in items])
+
+
+@savable
+@dataclass(frozen=True)
+class MaskSplitter:
+    """The items at which a mask is true for validation.
+
+    Args:
+        mask: one truth value per item.
+
+    Example:
+        >>> MaskSplitter([False, True, False])("abc")
+        ([0, 2], [1])
+    """
+
+    mask: Any
+
+    def __call__(self, items: Sequence[Any]) -> Split:
+        """Return the positions for training and for validation."""
+        flags = [bool(flag) for flag in self.mask]
+        if len(flags) != len(items):
+            raise DataError(
+                f"MaskSplitter: the mask has {len(flags)} values for {len(items)} items. Give one "
+                "per item."
+            )
+        return _by_flags(flags)
+
+
+@savable
+@dataclass(frozen=True)
+class FileSplitter:
+    """The files that a text file names, one per line, for validation.
+
+    Args:
+        fname: the text file; a name in it is that of a file without its folder.
+    """
+
+    fname: Any
+
+    def __call__(self, items: Iterable[Any]) -> Split:
+        """Return the positions for training and for validation."""
+        lines = Path(self.fname).read_text(encoding="utf-8").splitlines()
+        names = {line.strip() for line in lines if line.strip()}
+        return _by_flags([Path(item).name in names for item in items])
+
+
+@savable
+@dataclass(frozen=True)
+class ColSplitter:
+    """Rows of a data frame by the value of a column.
+
+    Args:
+        col: the name or position of the column.
+        on: the value for validation, or several; None takes the column as true or false.
+
+    Example:
+        >>> import pandas as pd
+        >>> ColSplitter("part", on="b")(pd.DataFrame({"part": ["a", "b", "a"]}))
+        ([0, 2], [1])
+    """
+
+    col: Any = "is_valid"
+    on: Any = None
+
+    def __call__(self, items: Any) -> Split:
+        """Return the positions for training and for validation.
+
+        Raises:
+            DataError: the items are no data frame, or lack the column.
+        """
+        if not hasattr(items, "iloc"):
+            raise DataError(
+                f"ColSplitter: got {type(items).__name__} where a data frame was expected. For "
+                "other items use FuncSplitter or MaskSplitter."
+            )
+        if not isinstance(self.col, int) and self.col not in items.columns:
+            raise DataError(
+                f"ColSplitter: there is no column {self.col!r}. The columns are "
+                f"{', '.join(map(repr, items.columns))}; pass col=..."
+            )
+        values = items.iloc[:, self.col] if isinstance(self.col, int) else items[self.col]
+        return _by_flags(values if self.on is None else values.isin(_names(self.on)))
+
+
+@savable
+@dataclass(frozen=True)
+class RandomSubsetSplitter:
+    """Random parts of the items for training and for validation; the rest is left out.
+
+    Args:
+        train_sz: the fraction for training.
+        valid_sz: the fraction for validation.
+        seed: makes the split the same every time; None takes the process's seed.
+
+    Example:
+        >>> [len(part) for part in RandomSubsetSplitter(0.3, 0.1, seed=42)(range(20))]
+        [6, 2]
+    """
+
+    train_sz: float
+    valid_sz: float
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_fraction("RandomSubsetSplitter: train_sz", self.train_sz)
+        _check_fraction("RandomSubsetSplitter: valid_sz", self.valid_sz)
+        _check_fraction("RandomSubsetSplitter: train_sz + valid_sz", self.train_sz + self.valid_sz)
+
+    def __call__(self, items: Sequence[Any]) -> Split:
+        """Return the positions for training and for validation."""
+        shuffled = _permutation(len(items), self.seed)
+        n_train, n_valid = (int(size * len(items)) for size in (self.train_sz, self.valid_sz))
+        return shuffled[:n_train], shuffled[n_train : n_train + n_valid]
+
+
+def _permutation(n: int, seed: int | None) -> list[int]:
+    """Shuffle positions with a generator of its own."""
+    own = torch.Generator()
+    own.manual_seed(derive(base_seed(), "split") if seed is None else seed)
+    return torch.randperm(n, generator=own).tolist()
+
+
+def _by_flags(flags: Iterable[Any]) -> Split:
+    """Split positions by a truth value each."""
+    is_valid = [bool(flag) for flag in flags]
+    train = [i for i, flag in enumerate(is_valid) if not flag]
+    return train, [i for i, flag in enumerate(is_valid) if flag]
+
+
+def _names(names: Any) -> list[Any]:
+    """Return one value or several as a list."""
+    is_many = isinstance(names, Iterable) and not isinstance(names, str | bytes)
+    return list(names) if is_many else [names]
+
+
+def _check_fraction(where: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise DataError(f"{where} is {value}. Expected a fraction from 0 to 1, such as 0.2.")
