@@ -1,4 +1,4 @@
-"""What the foundation's tools cost beside plain Python.
+"""What the foundation's tools cost beside plain Python, and typed tensors beside plain ones.
 
 Run as `python benchmarks/foundation.py [group ...]`; exits with 1 if a goal is missed.
 """
@@ -6,10 +6,17 @@ Run as `python benchmarks/foundation.py [group ...]`; exits with 1 if a goal is 
 import sys
 from collections.abc import Callable
 
+import torch
+
 from _timing import Row, overhead_row, print_rows, ratio_row
+from lamina.data.datasets import Datasets
+from lamina.data.pipeline import Pipeline
+from lamina.data.transform import Transform
 from lamina.foundation.collections import L
 from lamina.foundation.dispatch import Dispatch, TypeTable, typedispatch
 from lamina.foundation.seeding import Randomness, current, using
+from lamina.tensor.collate import collate
+from lamina.tensor.types import PointsMeta, TensorImage, TensorPoint, plain
 
 
 def dispatch_rows() -> list[Row]:
@@ -88,11 +95,68 @@ def collection_rows() -> list[Row]:
     ]
 
 
+def tensor_rows() -> list[Row]:
+    """Typed tensors beside plain ones, of 8 numbers, so that nothing but the overhead counts."""
+    bare = torch.zeros(8)
+    img = TensorImage(bare)
+    points = TensorPoint(bare, meta=PointsMeta(size=(8, 8)))
+    items = [(torch.zeros(3, 4), i) for i in range(64)]
+    default_collate = torch.utils.data.default_collate
+
+    def plain_step() -> object:
+        return bare + 1
+
+    return [
+        ratio_row("typed: img + 1", lambda: img + 1, plain_step, goal=2.5),
+        ratio_row("typed: points + 1, with meta", lambda: points + 1, plain_step, goal=2.5),
+        ratio_row("typed: img * 2 + 1", lambda: img * 2 + 1, lambda: bare * 2 + 1, goal=2.5),
+        ratio_row("typed: img.mean()", img.mean, bare.mean, goal=2.5),
+        overhead_row("typed: img[0]", lambda: img[0], lambda: bare[0], goal=4),
+        overhead_row("typed: img.shape", lambda: img.shape, lambda: bare.shape, goal=1),
+        overhead_row("typed: make", lambda: TensorImage(bare), lambda: bare, goal=3),
+        overhead_row("plain of a pair", lambda: plain((img, points)), lambda: bare, goal=6),
+        ratio_row(
+            "collate 64 pairs",
+            lambda: collate(items),
+            lambda: default_collate(items),
+            goal=1.5,
+            n=500,
+        ),
+    ]
+
+
+def transform_rows() -> list[Row]:
+    """Transforms and pipelines beside plain calls."""
+
+    class Increase(Transform):
+        def encodes(self, x: int) -> int:
+            return x + 1
+
+    def increase(x: int) -> int:
+        return x + 1
+
+    tfm, skipped, five = Increase(), Increase(split_idx=0), Pipeline([Increase()] * 5)
+    ds = Datasets([1, 2], [[increase], [increase, Increase()]])
+
+    def five_calls() -> int:
+        return increase(increase(increase(increase(increase(1)))))
+
+    return [
+        overhead_row("Transform: call", lambda: tfm(1), lambda: increase(1), goal=0.5),
+        overhead_row("Transform: skipped", lambda: skipped(1, 1), lambda: 1, goal=0.2),
+        overhead_row("Transform: pair", lambda: tfm((1, 2)), lambda: (2, 3), goal=1.5),
+        overhead_row("Pipeline of 5", lambda: five(1), five_calls, goal=3),
+        overhead_row("Datasets: one item", lambda: ds.at(0), lambda: (2, 3), goal=12),
+    ]
+
+
 GROUPS: dict[str, Callable[[], list[Row]]] = {
     "dispatch": dispatch_rows,
     "table": table_rows,
     "seeding": seeding_rows,
     "collections": collection_rows,
+    "tensor": tensor_rows,
+    "transform": transform_rows,
 }
 
 

@@ -175,3 +175,11 @@ def test_facts_are_those_of_the_plain_tensor(x):
     assert repr(x).startswith(type(x).__name__)
     assert x.tolist() == bare.tolist()
     assert (x.numpy() == bare.numpy()).all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="pinned memory needs CUDA")
+def test_pinned_and_moved_to_the_accelerator(x):
+    pinned = x.pin_memory()
+    assert pinned.is_pinned()
+    assert_same_kind(pinned, x)
+    assert_same_kind(pinned.cuda(non_blocking=True), x)

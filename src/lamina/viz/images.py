@@ -22,6 +22,7 @@ __all__ = [
 
 _CHANNELS = (1, 3, 4)
 _LEGEND = 12  # classes named in the legend of a mask
+_COLOURS = 20  # different colours of classes
 
 
 class ImageOptions(TypedDict, total=False):
@@ -124,7 +125,7 @@ def show_mask(
     *,
     codes: Sequence[str] | None = None,
     alpha: float = 0.5,
-    cmap: Any = "tab20",
+    cmap: Any = None,
     figsize: tuple[float, float] | None = None,
     title: str | None = None,
 ) -> Any:
@@ -135,7 +136,8 @@ def show_mask(
         ax: where to draw; None opens a new figure.
         codes: the name of each class; those that occur are listed beside the mask.
         alpha: opacity of the colours.
-        cmap: a matplotlib colour map; the same class always has the same colour.
+        cmap: a matplotlib colour map; if not given, neighbouring classes differ clearly, and the
+            same class always has the same colour.
         figsize: size of the new figure in inches.
         title: a title above the mask.
 
@@ -155,7 +157,8 @@ def show_mask(
         )
     if ax is None:
         ax = new_axes(figsize)
-    top = max(20, int(classes.max(initial=0)) + 1, len(codes or ())) - 1
+    top = max(_COLOURS, int(classes.max(initial=0)) + 1, len(codes or ())) - 1
+    cmap = _class_colours(top + 1) if cmap is None else cmap
     drawn = ax.imshow(classes, cmap=cmap, alpha=alpha, vmin=0, vmax=top, interpolation="nearest")
     if codes is not None:
         _add_legend(ax, drawn, classes, codes)
@@ -223,14 +226,13 @@ def show_boxes(
     if ax is None:
         ax = new_axes(figsize)
         _fit_limits(ax, corners)
-    rim = _dark_rim()
     for i, (left, top, right, bottom) in enumerate(corners.tolist()):
         box = Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=color, lw=2)
-        box.set_path_effects(rim)
+        box.set_path_effects(_dark_rim(4))
         ax.add_patch(box)
         if labels is not None:
             text = ax.text(left, top, str(labels[i]), color=color, va="top", weight="bold")
-            text.set_path_effects(rim)
+            text.set_path_effects(_dark_rim(2))
     return ax
 
 
@@ -297,6 +299,16 @@ def _as_rgb(im: Any) -> np.ndarray:
     return pixels[..., :3].astype(np.uint8)
 
 
+def _class_colours(n: int) -> Any:
+    """Make a map of `n` colours: first the strong ones, then the pale ones, and so on again."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    paired: Any = colormaps["tab20"]
+    order = [*range(0, _COLOURS, 2), *range(1, _COLOURS, 2)]
+    return ListedColormap([paired.colors[order[i % _COLOURS]] for i in range(n)])
+
+
 def _add_legend(ax: Any, drawn: Any, classes: np.ndarray, codes: Sequence[str]) -> None:
     """Name the classes that occur in a mask."""
     from matplotlib.patches import Patch
@@ -317,8 +329,8 @@ def _fit_limits(ax: Any, corners: np.ndarray) -> None:
     ax.set_aspect("equal")
 
 
-def _dark_rim() -> list[Any]:
+def _dark_rim(linewidth: float) -> list[Any]:
     """Outline what is drawn in black."""
     from matplotlib.patheffects import Normal, Stroke
 
-    return [Stroke(linewidth=3.5, foreground="black"), Normal()]
+    return [Stroke(linewidth=linewidth, foreground="black"), Normal()]
