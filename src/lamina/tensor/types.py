@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 _is_compiling = torch.compiler.is_compiling
-_no_subclass: Any = torch._C.DisableTorchFunctionSubclass  # type: ignore[attr-defined]
+_no_subclass: Any = torch._C.DisableTorchFunctionSubclass  # type: ignore[attr-defined]  # not public
 
 _ANSWERS = """
     __eq__ __ge__ __gt__ __le__ __lt__ __ne__ all amax amin aminmax any argmax argmin argsort
