@@ -145,6 +145,9 @@ class TfmdLists(Subsets):
     def infer_idx(self, x: Any) -> int:
         """Return the number of the first transform that takes a value like `x`.
 
+        That is one that was given such a value in training; else one whose annotation names its
+        type; else the first, if it takes anything.
+
         Args:
             x: an item as it comes, or at any stage of the pipeline.
 
@@ -157,7 +160,7 @@ class TfmdLists(Subsets):
         for i, tfm in enumerate(self.tfms):
             if tfm.accepts(type(x)):
                 return i
-        if not self.types:
+        if not self.tfms or self.tfms[0].accepts(object):
             return 0
         known = ", ".join(dict.fromkeys(cls.__name__ for cls in self.types))
         raise DataError(

@@ -148,9 +148,9 @@ class Kernels:
         return self._table(kind).find(cls)
 
     def names(self, kind: Kind, cls: type) -> bool:
-        """Tell whether a kernel asks for a class or a base of it, other than `object`."""
+        """Tell whether a kernel asks for a class or a base of it; `object` is only itself."""
         keys = self._table(kind).types()
-        return any(key is not object and issubclass(cls, key) for key in keys)
+        return any(cls is key or (key is not object and issubclass(cls, key)) for key in keys)
 
     def _table(self, kind: Kind) -> TypeTable[Run]:
         """Return the kernels of a kind by type, collected at the first need."""
@@ -300,16 +300,19 @@ def _typed(fn: Run, cls: type) -> Run:
     base of `cls` becomes a `cls` again.
     """
     declared = _declared(fn)
-    if declared is None or (isinstance(declared, type) and not _castable(declared)):
+    if isinstance(declared, type) and _castable(declared):
+        own = issubclass(cls, declared) and _castable(cls)
+        return partial(_declare, fn, cls if own else declared, own)
+    if declared is not _UNDECLARED or not _castable(cls) or cls in (int, float, str):
         return fn
-    if isinstance(declared, type) and not issubclass(cls, declared):
-        return partial(_declare, fn, declared)
-    return partial(_retain, fn, cls) if _castable(cls) else fn
+    return partial(_retain, fn, cls)
 
 
-def _declare(fn: Run, declared: type, tfm: object, x: Any) -> Any:
+def _declare(fn: Run, wanted: type, own: bool, tfm: object, x: Any) -> Any:  # noqa: FBT001
     y = fn(tfm, x)
-    return y if isinstance(y, declared) else _cast(declared, y)
+    if isinstance(y, wanted):
+        return y
+    return _cast(wanted, y, x) if own else _cast(wanted, y)
 
 
 def _retain(fn: Run, cls: type, tfm: object, x: Any) -> Any:

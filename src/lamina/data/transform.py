@@ -211,7 +211,11 @@ class Transform:
         return self._kernels.has("setups")
 
     def accepts(self, cls: type) -> bool:
-        """Tell whether a kernel of `__call__` asks for values of a class by name."""
+        """Tell whether a kernel of `__call__` asks for values of a class by name.
+
+        Args:
+            cls: the class; `object` asks for a kernel that takes anything.
+        """
         return self._kernels.names("encodes", cls)
 
     def to(self, device: Any) -> Self:

@@ -8,7 +8,8 @@ from lamina.data.category import Categorize, MultiCategorize, OneHotEncode
 from lamina.data.datasets import Datasets, decode_at, show_at
 from lamina.data.transform import Transform
 from lamina.foundation.collections import L
-from lamina.foundation.errors import ContractError, ItemError
+from lamina.foundation.errors import ContractError, ItemError, UnknownArgumentError
+from lamina.foundation.functional import noop
 from lamina.foundation.seeding import current
 
 ITEMS = ["cat_1", "dog_2", "cat_3", "dog_4"]
@@ -119,6 +120,18 @@ def test_a_label_of_the_validation_set_only():
         ds.valid[0]
     assert caught.value.item == "dog_2"
     assert caught.value.__notes__[-1] == "while making item 0: str 'dog_2'"
+
+
+def test_loaders_of_all_splits():
+    ds = Datasets(range(6), [[noop], [noop]], splits=[[0, 1, 2], [3, 4], [5]])
+    dls = ds.dataloaders(bs=2, shuffle=False, device="cpu")
+    assert len(dls) == 3
+    assert [x.tolist() for x, _ in dls.valid] == [[3, 4]]
+
+
+def test_loaders_refuse_unknown_options(ds):
+    with pytest.raises(UnknownArgumentError, match=r"'nonsense'"):
+        ds.dataloaders(nonsense=3)
 
 
 def test_repr_and_pickle(ds):

@@ -156,6 +156,9 @@ class TestInference:
 
         assert TfmdLists(["1"], read).infer(b"7") == 7
 
+    def test_a_first_step_that_takes_anything_is_the_last_resort(self):
+        assert TfmdLists(["1"], [int, neg]).infer(2.5) == -2
+
     def test_what_no_step_takes(self):
         with pytest.raises(DataError, match=r"got list \[\], which no step takes. .* str, int"):
             TfmdLists(["1"], [to_number, neg]).infer([])

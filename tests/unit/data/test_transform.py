@@ -163,6 +163,13 @@ class TestTypes:
         strip.__annotations__["return"] = declared
         assert type(Transform(strip)(TensorImage([1]))) is Tensor
 
+    def test_a_declared_number_is_one(self):
+        @Transform
+        def half(x: int) -> int:
+            return x / 2
+
+        assert (half(4), type(half(4)), half(True)) == (2, int, 0)
+
     def test_kinds_of_text_are_kept(self):
         class Title(str):
             pass
