@@ -1,0 +1,262 @@
+# ruff: noqa: D102 - the events are documented in lamina.train.events
+"""Using a model: measure it, predict sets and single items, show results."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from torch import Tensor
+
+from lamina.foundation.errors import ContractError
+from lamina.tensor.tree import map_tree, to_concat, to_detach
+from lamina.tensor.types import TensorBase
+from lamina.train.callback import Callback
+from lamina.train.fitting import Callbacks
+from lamina.train.infer import reading_of
+from lamina.train.recorder import Meter
+
+if TYPE_CHECKING:
+    from lamina.train.learner import Learner
+
+__all__ = ["GatherPreds", "Measure", "get_preds", "predict", "show_results", "validate"]
+
+Activation = Callable[[Tensor], Tensor]
+
+
+class Measure(Callback):
+    """Measure loss and metrics of validation passes; used by `validate`.
+
+    Args:
+        meter: What measures.
+
+    Attributes:
+        values: The values of all passes, one after another.
+    """
+
+    order: ClassVar[int] = 50
+
+    def __init__(self, meter: Meter) -> None:
+        super().__init__()
+        self.meter = meter
+        self.values: list[float] = []
+
+    def before_validate(self, learn: "Learner") -> None:
+        self.meter.reset()
+
+    def after_batch(self, learn: "Learner") -> None:
+        self.meter.accumulate(learn)
+
+    def after_validate(self, learn: "Learner") -> None:
+        self.values += self.meter.values()
+
+
+class GatherPreds(Callback):
+    """Keep predictions, targets and what else is wanted of every batch; used by `get_preds`.
+
+    Args:
+        act: Applied to the model's output.
+        with_input: Whether to keep the inputs.
+        with_loss: Whether to keep the loss of every item.
+    """
+
+    order: ClassVar[int] = 70
+
+    def __init__(self, act: Activation, *, with_input: bool, with_loss: bool) -> None:
+        super().__init__()
+        self.act, self.with_input, self.with_loss = act, with_input, with_loss
+        self.inputs: list[Any] = []
+        self.preds: list[Any] = []
+        self.targs: list[Any] = []
+        self.losses: list[Any] = []
+
+    def after_batch(self, learn: "Learner") -> None:
+        if learn.pred is None:
+            return  # the batch was cancelled
+        self.preds.append(to_detach(map_tree(self.act, learn.pred)))
+        if learn.yb:
+            self.targs.append(to_detach(learn.y))
+        if self.with_input:
+            self.inputs.append(to_detach(learn.xb))
+        if self.with_loss:
+            loss: Any = learn.loss
+            self.losses.append(to_detach(loss.flatten(1).mean(1) if loss.ndim > 1 else loss))
+
+    def joined(self) -> tuple[Any, Any, Any, Any]:
+        """Return inputs, predictions, targets and losses of all batches; None for what is not kept.
+
+        Raises:
+            ContractError: There was no batch.
+        """
+        if not self.preds:
+            raise ContractError("get_preds: the loader gave no batches, so there is no prediction.")
+        parts = (self.inputs, self.preds, self.targs, self.losses)
+        inputs, preds, targs, losses = (to_concat(part) if part else None for part in parts)
+        return inputs, preds, targs, losses
+
+
+def validate(
+    learn: "Learner",
+    ds_idx: int | None = None,
+    dl: Any = None,
+    cbs: Callbacks | None = None,
+) -> list[float]:
+    """Measure the loss and the metrics without training.
+
+    Args:
+        learn: The learner.
+        ds_idx: Which of the loaders to measure; None measures every validation set.
+        dl: A loader to measure in place of the learner's own.
+        cbs: Callbacks for this pass only.
+
+    Returns:
+        The loss and the metrics, for one set after another.
+    """
+    if dl is None and ds_idx is None:
+        loaders = [(i, learn.dls[i]) for i in range(1, len(learn.dls))]
+    else:
+        loaders = [(1 if ds_idx is None else ds_idx, _loader(learn, ds_idx, dl))]
+    if not loaders:
+        raise ContractError("validate: the learner has no validation set. Pass dl=... to measure.")
+    measure = Measure(Meter(learn.metrics))
+    with learn.added_cbs(cbs), learn.added_cbs(measure):
+        learn.run_validation(loaders)
+    return measure.values
+
+
+def get_preds(
+    learn: "Learner",
+    ds_idx: int = 1,
+    dl: Any = None,
+    *,
+    with_input: bool = False,
+    with_decoded: bool = False,
+    with_loss: bool = False,
+    act: Activation | None = None,
+    reorder: bool = True,
+    cbs: Callbacks | None = None,
+) -> tuple[Any, ...]:
+    """Predict a whole set.
+
+    Args:
+        learn: The learner.
+        ds_idx: Which of the learner's loaders to predict.
+        dl: A loader to predict in place of them, such as `dls.test_dl(items)`.
+        with_input: Whether to return the inputs, too.
+        with_decoded: Whether to return the answers (classes in place of probabilities), too.
+        with_loss: Whether to return the loss of every item, too.
+        act: Turns outputs into predictions; None takes the activation that belongs to the loss.
+        reorder: Whether to go through the set in its own order, even if the loader shuffles.
+        cbs: Callbacks for this pass only.
+
+    Returns:
+        `([inputs,] predictions, targets [, answers] [, losses])` on the CPU. Targets are None if
+        the loader has none.
+    """
+    dl = _loader(learn, ds_idx, dl)
+    reading = reading_of(learn.loss_func)
+    gather = GatherPreds(act or reading.activation, with_input=with_input, with_loss=with_loss)
+    with _loss_per_item(learn, on=with_loss), learn.added_cbs(cbs), learn.added_cbs(gather):
+        learn.run_validation([(ds_idx, _in_order(dl) if reorder else dl)])
+    inputs, preds, targs, losses = gather.joined()
+    out = [preds, targs]
+    if with_input:
+        out.insert(0, inputs)
+    if with_decoded:
+        out.append(map_tree(reading.decode, preds))
+    if with_loss:
+        out.append(losses)
+    return tuple(out)
+
+
+def predict(learn: "Learner", item: Any, *, with_input: bool = False) -> tuple[Any, ...]:
+    """Predict one item.
+
+    Args:
+        learn: The learner.
+        item: What the data are made from: a path, an image, a text, a row.
+        with_input: Whether to return the decoded input, too.
+
+    Returns:
+        `(answer, encoded answer, probabilities)`: for a classifier the label, its index, and the
+        probability of every label; with `with_input` the input comes first.
+    """
+    dl = learn.dls.test_dl([item], num_workers=0)
+    with learn.no_bar():
+        inputs, preds, _, encoded = get_preds(learn, dl=dl, with_input=True, with_decoded=True)
+    typed = _typed(learn, _as_tuple(encoded))
+    decoded = learn.dls.decode_batch((*inputs, *typed), max_n=1)[0]
+    n_inp = len(inputs)
+    shown, answer = _alone(decoded[:n_inp]), _alone(decoded[n_inp:])
+    result = (answer, encoded[0], preds[0])
+    return (shown, *result) if with_input else result
+
+
+def show_results(
+    learn: "Learner", ds_idx: int = 1, dl: Any = None, max_n: int = 9, *, shuffle: bool = True
+) -> Any:
+    """Show inputs with their targets and the model's answers.
+
+    Args:
+        learn: The learner.
+        ds_idx: Which of the learner's loaders to take a batch from.
+        dl: A loader to take it from in place of them.
+        max_n: The largest number of items to show.
+        shuffle: Whether to take items by chance.
+    """
+    dl = _loader(learn, ds_idx, dl)
+    dl = dl.new(shuffle=shuffle) if hasattr(dl, "new") else dl
+    batch = dl.one_batch()
+    with learn.no_bar():
+        answers = get_preds(learn, dl=[batch], with_decoded=True, reorder=False)[2]
+    return dl.show_results(batch, answers, max_n=max_n)
+
+
+def _loader(learn: "Learner", ds_idx: int | None, dl: Any) -> Any:
+    return learn.dls[1 if ds_idx is None else ds_idx] if dl is None else dl
+
+
+def _in_order(dl: Any) -> Any:
+    """The same loader without shuffling and with its last batch."""
+    unordered = getattr(dl, "shuffle", False) or getattr(dl, "drop_last", False)
+    return dl.new(shuffle=False, drop_last=False) if unordered and hasattr(dl, "new") else dl
+
+
+@contextmanager
+def _loss_per_item(learn: "Learner", *, on: bool) -> Generator[None]:
+    """Let the loss give one value per item inside a `with` block."""
+    loss_func: Any = learn.loss_func
+    if not on:
+        yield
+        return
+    has_switch = hasattr(loss_func, "reduction")
+    before = loss_func.reduction if has_switch else None
+    try:
+        if has_switch:
+            loss_func.reduction = "none"
+        else:
+            learn.loss_func = partial(loss_func, reduction="none")
+        yield
+    finally:
+        learn.loss_func = loss_func
+        if has_switch:
+            loss_func.reduction = before
+
+
+def _typed(learn: "Learner", answers: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Give answers the types of the targets, so that the right transforms decode them."""
+    kinds = learn.target_types
+    if len(kinds) != len(answers):
+        return answers
+    return tuple(
+        kind.wrap(answer) if issubclass(kind, TensorBase) and isinstance(answer, Tensor) else answer
+        for kind, answer in zip(kinds, answers, strict=True)
+    )
+
+
+def _as_tuple(x: Any) -> tuple[Any, ...]:
+    return x if isinstance(x, tuple) else (x,)
+
+
+def _alone(parts: tuple[Any, ...]) -> Any:
+    return parts[0] if len(parts) == 1 else parts
