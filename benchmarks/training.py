@@ -28,9 +28,11 @@ class Silent:
     """A stream that drops what is written."""
 
     def write(self, text: str) -> int:
+        """Drop the text."""
         return len(text)
 
-    def flush(self) -> None: ...
+    def flush(self) -> None:
+        """Nothing is kept back."""
 
 
 def make_model() -> nn.Module:
@@ -91,7 +93,7 @@ def rows() -> list[Row]:
             lambda: idle.fit(1),
             lambda: cycle.fit_one_cycle(1),
             plain_validation(),
-            lambda: valid.validate(),
+            valid.validate,
         ],
         n=2,
         repeats=9,

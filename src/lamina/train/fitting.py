@@ -191,20 +191,19 @@ def _prepare(
     learn: "Learner", lr: LearningRate | None, wd: float | None, *, reset_opt: bool
 ) -> None:
     """Make the optimizer if need be and set its learning rate and weight decay."""
-    if reset_opt or learn.opt is None:
-        learn.create_opt()
+    opt = learn.create_opt() if reset_opt or learn.opt is None else learn.opt
     wd = learn.wd if wd is None else wd
     if wd is not None:
-        learn.opt.set_hyper("wd", wd)
-    learn.opt.set_hyper("lr", learn.lr if lr is None else lr)
+        opt.set_hyper("wd", wd)
+    opt.set_hyper("lr", learn.lr if lr is None else lr)
 
 
 def _highest_lr(learn: "Learner", lr: LearningRate | None, fit_args: FitArgs) -> Value:
     """Set the learning rate and return it: a number, or one per parameter group."""
     reset_opt = fit_args.pop("reset_opt", False)
     _prepare(learn, lr, fit_args.get("wd"), reset_opt=reset_opt)
-    each = tuple(float(hyper["lr"]) for hyper in learn.opt.hypers)
-    return each if len(each) > 1 else each[0]
+    each = [float(hyper["lr"]) for hyper in learn.opt.hypers]
+    return tuple(each) if len(each) > 1 else each[0]
 
 
 def _over(lr: Value, divisor: float) -> Value:

@@ -18,10 +18,9 @@ def freeze_to(learn: "Learner", n: int) -> None:
         learn: The learner.
         n: The first group that trains; negative numbers count from the last group.
     """
-    if learn.opt is None:
-        learn.create_opt()
-    learn.opt.freeze_to(n)
-    learn.opt.clear_state()
+    opt = learn.create_opt() if learn.opt is None else learn.opt
+    opt.freeze_to(n)
+    opt.clear_state()
 
 
 def freeze(learn: "Learner") -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lamina.data.datasets import Datasets
 from lamina.data.loaders import DataLoaders
@@ -170,14 +170,15 @@ class Learner(Loop):
         there = ", ".join(cb.name for cb in self.cbs) or "none"
         raise ContractError(f"Learner: no callback of class {kind.__name__}. There are: {there}.")
 
-    def create_opt(self) -> None:
-        """Make the optimizer anew, from the splitter's parameter groups."""
+    def create_opt(self) -> Any:
+        """Make the optimizer anew, from the splitter's parameter groups, and return it."""
         groups = self.splitter(self.model)
         self.opt = _make_opt(self.opt_func, groups, self.default_lr)
         if not self.wd_bn_bias:
             self.opt.mark(norm_bias_params(self.model), do_wd=False)
         if self.train_bn:
             self.opt.mark(norm_bias_params(self.model, with_bias=False), force_train=True)
+        return self.opt
 
     @contextmanager
     def no_bar(self) -> Generator[None]:
@@ -226,8 +227,9 @@ def _listed(given: Any) -> list[Any]:
     """Bring None, one thing or several into a list."""
     if given is None:
         return []
-    one = callable(given) or isinstance(given, Callback | Metric | Tensor)
-    return [given] if one else list(given)
+    if callable(given) or isinstance(given, Callback | Metric):
+        return [given]
+    return list(given)
 
 
 def _name(obj: Any) -> str:

@@ -97,9 +97,8 @@ def load(
     learn.model.load_state_dict(state["model"], strict=strict)
     learn.epochs_done = state["epochs_done"]
     if with_opt is not False and "opt" in state:
-        if learn.opt is None:
-            learn.create_opt()
-        learn.opt.load_state_dict(state["opt"])
+        opt = learn.create_opt() if learn.opt is None else learn.opt
+        opt.load_state_dict(state["opt"])
     return learn
 
 
