@@ -39,7 +39,7 @@ class CategoryMap(Sequence[Any]):
     Missing labels (None, NaN) are left out; a pandas categorical keeps its own order.
 
     Args:
-        col: the labels, repeated as they come.
+        labels: the labels, repeated as they come.
         sort: whether to sort them; otherwise they stay in the order in which they first come.
         add_na: whether index 0 is `"#na#"`, for labels that are missing or unknown.
         strict: whether a label of a pandas categorical that no item has is left out.
@@ -55,23 +55,19 @@ class CategoryMap(Sequence[Any]):
 
     def __init__(
         self,
-        col: Iterable[Any],
+        labels: Iterable[Any],
         *,
         sort: bool = True,
         add_na: bool = False,
         strict: bool = False,
     ) -> None:
-        categories = getattr(getattr(col, "dtype", None), "categories", None)
-        if categories is not None and not strict:
-            labels = _distinct(categories)
-        else:
-            labels = _distinct(col)
-            labels = _sorted(labels) if sort and categories is None else labels
-        if categories is not None and strict:
-            labels = [label for label in _distinct(categories) if label in set(labels)]
-        self.items: list[Any] = ([NA] if add_na else []) + [
-            x for x in labels if x != NA or not add_na
-        ]
+        categories = getattr(getattr(labels, "dtype", None), "categories", None)
+        found = _distinct(labels if categories is None or strict else categories)
+        if categories is not None:
+            found = [label for label in _distinct(categories) if label in set(found)]
+        elif sort:
+            found = _sorted(found)
+        self.items: list[Any] = [NA, *(x for x in found if x != NA)] if add_na else found
         self.add_na = add_na
         self.o2i: dict[Any, int] = {label: i for i, label in enumerate(self.items)}
 
@@ -101,9 +97,9 @@ class CategoryMap(Sequence[Any]):
         """Return the indices of labels."""
         return L([self.index_of(label) for label in labels])
 
-    def map_ids(self, ids: Iterable[Any]) -> L[Any]:
+    def map_ids(self, idxs: Iterable[Any]) -> L[Any]:
         """Return the labels of indices."""
-        return L([self.items[int(i)] for i in ids])
+        return L([self.items[int(i)] for i in idxs])
 
     def to_state(self) -> dict[str, Any]:
         """Return what a saved file holds."""
@@ -457,7 +453,7 @@ def _is_missing(label: Any) -> bool:
     """Tell None, NaN and the missing values of pandas, which are not equal to themselves."""
     if label is None or type(label).__name__ in ("NAType", "NaTType"):
         return True
-    return isinstance(label, float) and label != label  # noqa: PLR0124 - NaN
+    return isinstance(label, float) and label != label  # noqa: PLR0124 - NaN is not equal to itself
 
 
 def _sorted(labels: list[Any]) -> list[Any]:

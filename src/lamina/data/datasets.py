@@ -80,7 +80,7 @@ class Datasets(Subsets):
         """Return the items of one split, with the same pipelines."""
         return self._with([tl.subset(i) for tl in self.tls])
 
-    def decode(self, x: Sequence[Any], full: bool = True) -> tuple[Any, ...]:  # noqa: FBT001
+    def decode(self, x: Sequence[Any], full: bool = True) -> tuple[Any, ...]:  # noqa: FBT001 - as Pipeline.decode
         """Run a tuple backwards, each element through its own pipeline.
 
         Args:

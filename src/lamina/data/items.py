@@ -127,7 +127,7 @@ class TfmdLists(Subsets):
             seen.add(i)
         return L(sorted(set(twice)))
 
-    def decode(self, x: Any, full: bool = True) -> Any:  # noqa: FBT001
+    def decode(self, x: Any, full: bool = True) -> Any:  # noqa: FBT001 - as Pipeline.decode
         """Run a transformed item backwards; see `Pipeline.decode`."""
         return self.tfms.decode(x, full, self.split_idx)
 

@@ -57,7 +57,7 @@ class Pipeline:
             raise
         return x
 
-    def decode(self, x: Any, full: bool = True, split_idx: int | None = None) -> Any:  # noqa: FBT001
+    def decode(self, x: Any, full: bool = True, split_idx: int | None = None) -> Any:  # noqa: FBT001 - short by custom
         """Run a value backwards.
 
         Args:
@@ -99,7 +99,7 @@ class Pipeline:
                 ax = show_title(str(part), ax=ax, **options)
         return ax
 
-    def setup(self, items: Any = None, train_setup: bool | None = None) -> None:  # noqa: FBT001
+    def setup(self, items: Any = None, train_setup: bool | None = None) -> None:  # noqa: FBT001 - short by custom
         """Set up the transforms one at a time, each with what those before it make of the items.
 
         A plain list is run through the transforms before; other items, such as a `TfmdLists` with

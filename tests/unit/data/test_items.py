@@ -10,8 +10,7 @@ import pytest
 from lamina.data.category import Categorize
 from lamina.data.items import TfmdLists, take_items
 from lamina.data.pipeline import Pipeline
-from lamina.data.random_transform import RandTransform
-from lamina.data.transform import Transform
+from lamina.data.transform import RandTransform, Transform
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError, DataError, ItemError, SkipItem
 from lamina.foundation.seeding import Randomness, current, set_base_seed, using

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lamina.data.random_transform import RandTransform
+from lamina.data.transform import RandTransform
 from lamina.foundation.seeding import Randomness, current, using
 
 
