@@ -45,7 +45,7 @@ from lamina.tensor.random import generator
 from lamina.tensor.tree import map_tree, to_device
 from lamina.tensor.types import TensorBase
 
-__all__ = ["STAGES", "DataLoader"]
+__all__ = ["STAGES", "DataLoader", "retype"]
 
 
 class DataLoader:
@@ -191,7 +191,7 @@ class DataLoader:
 
     def retain(self, batch: Any, items: Any) -> Any:
         """Give the parts of a batch the semantic types that the items' parts have."""
-        return _retyped(batch, items[0]) if isinstance(items, list) and items else batch
+        return retype(batch, items[0]) if isinstance(items, list) and items else batch
 
     def after_batch(self, batch: Any) -> Any:
         """Transform a batch that is on its device."""
@@ -300,7 +300,7 @@ class DataLoader:
         with using(plan.randomness("shuffle")):
             self.before_iter()
             plan.idxs = self.get_idxs()
-        if plan.idxs is not None and not self.is_default("get_idxs"):
+        if plan.idxs is not None and not self._is_default("get_idxs"):
             plan.idxs = plan.idxs if isinstance(plan.idxs, Sequence) else list(plan.idxs)
             plan.repeats = count_repeats(plan.idxs)
         if plan.idxs is not None and self.drop_last:
@@ -356,7 +356,7 @@ class DataLoader:
                 stacklevel=3,
             )
 
-    def is_default(self, stage: str) -> bool:
+    def _is_default(self, stage: str) -> bool:
         """Tell whether a stage does what it does in this module.
 
         Args:
@@ -366,7 +366,7 @@ class DataLoader:
 
     def _settings(self) -> dict[str, Any]:
         """Return the arguments, besides the data set, that make a loader like this one."""
-        own = [name for name in signature_names(type(self)) if name != "dataset"]
+        own = [n for n in signature_names(type(self)) if n != "dataset" and hasattr(self, n)]
         return {name: getattr(self, name) for name in own} | self.options
 
     def _hire(self) -> Crew:
@@ -391,10 +391,16 @@ class DataLoader:
         )
 
 
-def _retyped(batch: Any, item: Any) -> Any:
+def retype(batch: Any, item: Any) -> Any:
+    """Give the tensors of a batch the semantic types that an item has in their places.
+
+    Args:
+        batch: a tensor, or a tuple or list of them.
+        item: what it is made of; its other parts do not matter.
+    """
     if isinstance(item, TensorBase):
         lost = isinstance(batch, Tensor) and not isinstance(batch, TensorBase)
         return type(item).wrap(batch, like=item) if lost else batch
     if isinstance(item, tuple) and type(batch) in (tuple, list) and len(batch) == len(item):
-        return type(batch)(map(_retyped, batch, item))
+        return type(batch)(map(retype, batch, item))
     return batch

@@ -87,7 +87,7 @@ class Share:
             note(self.loader, error, f"could not fetch the batch of items {first} to {last}")
             raise
         stages = ("after_item",) if isinstance(fetched, list) else _ON_ITEMS
-        if all(map(self.loader.is_default, stages)):
+        if all(map(self.loader._is_default, stages)):
             return fetched
         self.fetch = None
         return None
@@ -98,7 +98,7 @@ _ON_ITEMS = ("after_item", "do_batch", "before_batch", "create_batch", "retain")
 
 def fetcher(loader: "DataLoader") -> Callable[[Any], Any] | None:
     """Return what fetches a whole batch in one call, if the data set and the stages allow it."""
-    is_plain = loader.is_default("create_item") and loader.is_default("do_item")
+    is_plain = loader._is_default("create_item") and loader._is_default("do_item")
     if not (loader.bs and loader.indexed and is_plain):
         return None
     if isinstance(loader.dataset, TensorDataset):
