@@ -20,7 +20,7 @@ _EPS = 1e-7  # added to a deviation taken from data, so that a constant channel 
 @savable
 @dataclass
 class IntToFloatTensor(Transform):
-    """Integer images to floats between 0 and 1, and masks to class indices.
+    """Images of pixel values to floats between 0 and 1, and masks to class indices.
 
     Args:
         div: the value that becomes 1.
@@ -38,7 +38,7 @@ class IntToFloatTensor(Transform):
 
     @encodes
     def _image(self, x: TensorImage) -> TensorImage:
-        return x if x.is_floating_point() else TensorImage.wrap(x / self.div, like=x)
+        return TensorImage.wrap(x.as_subclass(Tensor) / self.div, like=x)
 
     @encodes
     def _mask(self, x: TensorMask) -> TensorMask:

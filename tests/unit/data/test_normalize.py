@@ -40,8 +40,8 @@ class TestIntToFloat:
         assert type(back) is TensorImage
         assert torch.equal(back, pixels)
 
-    def test_floats_are_left(self, images):
-        assert IntToFloatTensor()(images) is images
+    def test_floats_are_pixel_values_too(self):
+        assert IntToFloatTensor()(TensorImage([127.5])).tolist() == [0.5]
 
     def test_masks_become_class_indices(self):
         mask = TensorMask(torch.tensor([0, 255], dtype=torch.uint8), meta=MaskMeta(("no", "yes")))

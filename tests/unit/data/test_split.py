@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.model_selection  # noqa: F401 - its first import draws from `random`
 import torch
 
 from lamina.data.split import (
