@@ -25,7 +25,7 @@ from lamina.data.label import ColReader
 from lamina.data.normalize import IntToFloatTensor, Normalize
 from lamina.data.transform import InplaceTransform, ItemTransform, RandTransform, Transform
 from lamina.foundation.collections import L
-from lamina.foundation.registry import name_of
+from lamina.tensor.codec import decode, encode
 from lamina.tensor.types import TensorImage, TensorMask, TensorMultiCategory
 
 BASES = {Transform, ItemTransform, InplaceTransform, RandTransform}
@@ -147,8 +147,11 @@ def test_nothing_happens_on_the_wrong_split(case: Case):
 
 
 @every
-def test_it_may_be_saved(case: Case):
-    assert name_of(type(case.tfm)) is not None
+def test_a_saved_file_brings_it_back(case: Case):
+    tensors: dict[str, Tensor] = {}
+    again = decode(encode(case.tfm, tensors), tensors)
+    assert type(again) is type(case.tfm)
+    assert_same(again(case.x), case.tfm(case.x))
 
 
 @every
