@@ -272,6 +272,8 @@ class DataBlock:
         Raises:
             UnknownArgumentError: an argument is not known.
         """
+        names = (*signature_names(DataBlock), *Steps.__annotations__)
+        refuse_unknown("DataBlock.new", changes, names)
         settings: dict[str, Any] = {
             "blocks": self.blocks,
             "dl_type": self.dl_type,

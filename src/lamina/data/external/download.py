@@ -159,20 +159,25 @@ def _transfer(url: str, part: Path, timeout_s: float) -> None:
     have = part.stat().st_size if part.exists() else 0
     try:
         with _open(url, have, timeout_s) as answer:
-            if answer.status != 206:
-                have = 0  # the server sends the whole file again
-            missing = answer.length
-            _check_space(part, missing)
-            with part.open("ab" if have else "wb") as file:
-                for chunk in _progress(_chunks(answer), missing, part.stem):
-                    file.write(chunk)
+            # Any other status than "partial content" sends the whole file again.
+            whole = _receive(answer, part, have if answer.status == 206 else 0)
     except HTTPError as error:
         _after_refusal(error, part, have, url)
         return
     except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise _Interrupted(str(getattr(error, "reason", error)) or repr(error)) from error
-    if missing is not None and part.stat().st_size < have + missing:
+    if whole is not None and part.stat().st_size < whole:
         raise _Interrupted(f"the connection closed after {part.stat().st_size:,} bytes")
+
+
+def _receive(answer: HTTPResponse, part: Path, have: int) -> int | None:
+    """Write what comes after the bytes that are there; return the size of the whole, if known."""
+    missing = answer.length
+    _check_space(part, missing)
+    with part.open("ab" if have else "wb") as file:
+        for chunk in _progress(_chunks(answer), missing, part.stem):
+            file.write(chunk)
+    return None if missing is None else have + missing
 
 
 def _open(url: str, have: int, timeout_s: float) -> HTTPResponse:

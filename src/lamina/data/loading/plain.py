@@ -88,7 +88,4 @@ def _is_on(batch: Any, device: torch.device) -> bool:
     """Tell at little cost whether a tuple of tensors is on a device already."""
     if type(batch) is not tuple:
         return False
-    for part in batch:
-        if type(part) is not torch.Tensor or part.device != device:
-            return False
-    return True
+    return all(type(part) is torch.Tensor and part.device == device for part in batch)

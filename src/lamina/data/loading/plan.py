@@ -29,6 +29,21 @@ class Skipped:
     reason: str
 
 
+class _Late(Randomness):
+    """A `Randomness` that derives its seed when somebody draws: most items never do."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, *keys: Any) -> None:
+        self._keys = keys
+        self._python = None
+        self._cache = None
+
+    @property
+    def seed(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride] - only read
+        return derive(*self._keys)
+
+
 @dataclass(slots=True)
 class Plan:
     """What one pass does.
@@ -68,7 +83,7 @@ class Plan:
 
     def randomness(self, kind: str, *keys: int | str) -> Randomness:
         """Return the source of randomness for one thing of this pass."""
-        return Randomness(derive(self.seed, kind, self.epoch, *keys))
+        return _Late(self.seed, kind, self.epoch, *keys)
 
     def item_randomness(self, sample: object, position: int) -> Randomness:
         """Return that of an item: the same wherever it comes in the pass, new if it comes again."""
