@@ -4,6 +4,7 @@ Every item of a batch gets its own draw, the same for its image, mask, points an
 batch's counted randomness. Only split 0 (training) is changed, except that a `size` holds for all.
 """
 
+import math
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, ClassVar, TypedDict, Unpack
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from lamina.data.transform import ItemTransform
 from lamina.foundation.dispatch import TypeTable
-from lamina.foundation.errors import refuse_unknown
+from lamina.foundation.errors import ContractError, refuse_unknown
 from lamina.foundation.registry import savable
 from lamina.tensor.random import bernoulli, uniform
 from lamina.tensor.types import TensorBBox, TensorImage, TensorMask, TensorPoint, plain
@@ -28,6 +29,7 @@ from lamina.vision.geometry import (
     zoom_matrix,
 )
 from lamina.vision.lighting import relight
+from lamina.vision.parts import each_part, parts_of
 from lamina.vision.resize import Size, image_size
 
 __all__ = [
@@ -113,17 +115,19 @@ class SpatialTransform(ItemTransform, overrides_verbs=True):
 
     def __call__(self, x: Any, split_idx: int | None = None) -> Any:
         """Move every element of the batch `x` that has a place."""
-        parts = x if isinstance(x, tuple) else (x,)
-        image = next((p for p in parts if isinstance(p, TensorImage | TensorMask)), None)
+        image = next((p for p in parts_of(x) if isinstance(p, TensorImage | TensorMask)), None)
         if image is None or (split_idx != 0 and self.size is None):
             return x
         height, width = image.shape[-2:]
         n = len(image)
         matrix = self.matrices(n, height / width) if split_idx == 0 else identity_matrix(n)
         move = Move(matrix, _height_width(self.size), self.mode, self.pad_mode)
-        moves = [moved.find(type(p)) for p in parts]
-        done = [p if f is None else f(p, move) for p, f in zip(parts, moves, strict=True)]
-        return tuple(done) if isinstance(x, tuple) else done[0]
+
+        def put(part: Any) -> Any:
+            move_kind = moved.find(type(part))
+            return part if move_kind is None else move_kind(part, move)
+
+        return each_part(put, x)
 
 
 def _height_width(size: Size | None) -> tuple[int, int] | None:
@@ -194,10 +198,18 @@ class Zoom(SpatialTransform):
 @savable
 @dataclass(repr=False)
 class Warp(SpatialTransform):
-    """Tilt the picture plane about both axes by up to `magnitude`, with probability `p`."""
+    """Tilt the picture plane about both axes by up to `magnitude`, with probability `p`.
+
+    Raises:
+        ContractError: `magnitude` is above 0.5, where the horizon would come into the picture.
+    """
 
     magnitude: float = 0.2
     p: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.magnitude <= 0.5:
+            raise ContractError(f"Warp: magnitude={self.magnitude}. Expected 0 to 0.5.")
 
     def matrices(self, n: int, aspect: float) -> Tensor:
         """Draw the tilts."""
@@ -232,6 +244,9 @@ class Lighting(ItemTransform, overrides_verbs=True):
         contrast: Contrast is multiplied by `1 - contrast` to its inverse; 0 is off.
         saturation: The same for saturation; 0 is off.
         p: Probability of each of them.
+
+    Raises:
+        ContractError: An amount is not below 1.
     """
 
     order: ClassVar[int] = 40
@@ -241,28 +256,40 @@ class Lighting(ItemTransform, overrides_verbs=True):
     saturation: float = 0.0
     p: float = 0.75
 
+    def __post_init__(self) -> None:
+        for name in ("brightness", "contrast", "saturation"):
+            if not 0 <= (amount := getattr(self, name)) < 1:
+                raise ContractError(f"Lighting: {name}={amount}. Expected 0 (off) to below 1.")
+
     def __call__(self, x: Any, split_idx: int | None = None) -> Any:
         """Relight the images of the batch `x`, in training."""
-        if split_idx != 0:
+        image = next((p for p in parts_of(x) if isinstance(p, TensorImage)), None)
+        if split_idx != 0 or image is None:
             return x
-        parts = x if isinstance(x, tuple) else (x,)
-        done = [self._relit(p) if isinstance(p, TensorImage) else p for p in parts]
-        return tuple(done) if isinstance(x, tuple) else done[0]
-
-    def _relit(self, x: TensorImage) -> TensorImage:
-        n = len(x)
-        half = self.brightness / 2
-        level = torch.where(bernoulli(n, self.p), uniform(n, 0.5 - half, 0.5 + half), 0.5)
-        out = relight(
-            plain(x),
-            level if self.brightness else None,
-            self._factors(n, self.contrast) if self.contrast else None,
-            self._factors(n, self.saturation) if self.saturation else None,
+        n = len(image)
+        amounts = (
+            self._levels(n),
+            self._factors(n, self.contrast),
+            self._factors(n, self.saturation),
         )
-        return TensorImage.wrap(out, like=x)
 
-    def _factors(self, n: int, most: float) -> Tensor:
-        low = torch.log1p(torch.tensor(-most)).item()
+        def relit(part: Any) -> Any:
+            if not isinstance(part, TensorImage):
+                return part
+            return TensorImage.wrap(relight(plain(part), *amounts), like=part)
+
+        return each_part(relit, x)
+
+    def _levels(self, n: int) -> Tensor | None:
+        if not self.brightness:
+            return None
+        half = self.brightness / 2
+        return torch.where(bernoulli(n, self.p), uniform(n, 0.5 - half, 0.5 + half), 0.5)
+
+    def _factors(self, n: int, most: float) -> Tensor | None:
+        if not most:
+            return None
+        low = math.log1p(-most)
         return torch.where(bernoulli(n, self.p), uniform(n, low, -low).exp(), 1.0)
 
 

@@ -113,8 +113,8 @@ def crop_matrix(left: Tensor, top: Tensor, right: Tensor, bottom: Tensor) -> Ten
 @lru_cache(maxsize=32)
 def _pixel_centres(height: int, width: int, device: torch.device) -> Tensor:
     """Homogeneous coordinates of the pixel centres, `(height * width, 3)`."""
-    ys = (torch.arange(height, device=device) * 2 + 1) / height - 1
-    xs = (torch.arange(width, device=device) * 2 + 1) / width - 1
+    ys = (torch.arange(height, device=device) * 2 + 1 - height) / height  # exactly symmetric
+    xs = (torch.arange(width, device=device) * 2 + 1 - width) / width
     y, x = torch.meshgrid(ys, xs, indexing="ij")
     return torch.stack([x, y, torch.ones_like(x)], dim=-1).view(-1, _ROWS)
 

@@ -23,7 +23,8 @@ __all__ = ["PILBase", "PILImage", "PILImageBW", "PILMask", "image2tensor", "load
 
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNED = (5, 6, 7, 8)  # orientations that swap width and height
-_DEEP = {"I;16": 65535, "I;16B": 65535, "I;16L": 65535, "I": 65535}  # 16-bit grey modes
+_DEEP = ("I;16", "I;16B", "I;16L", "I")  # 16-bit grey
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 class _Undecoded:
@@ -45,7 +46,7 @@ class _Undecoded:
     def decode(self) -> Image.Image:
         try:
             self.file.load()
-        except (OSError, SyntaxError, ValueError, EOFError) as e:
+        except _BROKEN as e:
             raise _unreadable(self.name, e) from e
         return ImageOps.exif_transpose(self.file) if self.orientation != 1 else self.file
 
@@ -57,9 +58,10 @@ def _orientation(file: Image.Image) -> int:
 
 
 def _unreadable(name: str, error: Exception) -> DataError:
+    why = "no known image format" if isinstance(error, UnidentifiedImageError) else error
     return DataError(
-        f"Cannot read the image {name}: {error}. Expected a complete image file; "
-        "remove or replace it, or find all such files with `verify_images`."
+        f"Cannot read the image {name}: {why}. Expected a complete image file; "
+        "remove or replace it."
     )
 
 
@@ -73,9 +75,7 @@ class PILBase(Image.Image):
     pil_mode: ClassVar[str] = "RGB"
     tensor_type: ClassVar[type[TensorBase]] = TensorImage
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._undecoded: _Undecoded | None = None
+    _undecoded: _Undecoded | None = None  # until somebody looks at the pixels
 
     @classmethod
     def create(
@@ -97,7 +97,7 @@ class PILBase(Image.Image):
         data = source if isinstance(source, bytes) else Path(source).read_bytes()
         try:
             undecoded = _Undecoded(data, named)
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as e:
+        except _BROKEN as e:
             raise _unreadable(named, e) from e
         new = cls()
         new._undecoded, new._mode, new._size = undecoded, cls.pil_mode, undecoded.size
@@ -123,8 +123,8 @@ class PILBase(Image.Image):
     def load(self) -> Any:
         """Decode the pixels if that has not happened yet."""
         if self._undecoded is not None:
-            undecoded, self._undecoded = self._undecoded, None
-            self._take(undecoded.decode())
+            self._take(self._undecoded.decode())
+            self._undecoded = None
         return super().load()
 
     def _take(self, im: Image.Image) -> None:
@@ -168,7 +168,10 @@ class PILImageBW(PILBase):
 
 @savable
 class PILMask(PILBase):
-    """A segmentation mask: one class index (0 to 255) a pixel. A palette's indices are kept."""
+    """A segmentation mask: one class index (0 to 255) a pixel, as the file has it.
+
+    The indices of a palette are kept, and so are the values of a 16-bit file.
+    """
 
     pil_mode = "L"
     tensor_type = TensorMask
@@ -176,6 +179,8 @@ class PILMask(PILBase):
     def _take(self, im: Image.Image) -> None:
         if im.mode == "P":
             im = Image.frombytes("L", im.size, im.tobytes())
+        elif im.mode in _DEEP:
+            im = _indices(np.asarray(im))
         super()._take(im)
 
     def to_tensor(self) -> TensorBase:
@@ -187,12 +192,20 @@ class PILMask(PILBase):
         return show_mask(np.asarray(self), ax=ax, **options)
 
 
+def _indices(values: np.ndarray) -> Image.Image:
+    if values.max() > 255:
+        raise DataError(
+            f"PILMask: a pixel of class {values.max()}. Expected 0 to 255; number the classes anew."
+        )
+    return Image.fromarray(values.astype(np.uint8))
+
+
 def _to_mode(im: Image.Image, mode: str) -> Image.Image:
     if im.mode == mode:
         return im
     if im.mode in _DEEP:  # Pillow clips 16-bit grey; keep the whole range instead
-        scaled = np.asarray(im, dtype=np.float32) * (255 / _DEEP[im.mode])
-        im = Image.fromarray(scaled.round().astype(np.uint8))
+        scaled = np.asarray(im, dtype=np.float32) * (255 / 65535)
+        im = Image.fromarray(scaled.round().clip(0, 255).astype(np.uint8))
     if im.mode == "P" and "transparency" in im.info:
         im = im.convert("RGBA")
     return im if im.mode == mode else im.convert(mode)

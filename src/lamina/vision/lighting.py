@@ -9,8 +9,6 @@ from torch import Tensor
 
 __all__ = ["relight"]
 
-_EDGE = 1e-7
-
 
 def relight(
     x: Tensor,
@@ -31,11 +29,12 @@ def relight(
         >>> round(relight(grey, brightness=torch.tensor([0.7])).mean().item(), 3)
         0.7
     """
-    light = torch.logit(x, eps=_EDGE)
+    edge = torch.finfo(x.dtype).eps  # what keeps the logits of 0 and 1 finite
+    light = torch.logit(x, eps=edge)
     if contrast is not None:
         light.mul_(_per_item(contrast, x))
     if brightness is not None:
-        light.add_(torch.logit(_per_item(brightness, x), eps=_EDGE))
+        light.add_(torch.logit(_per_item(brightness, x), eps=edge))
     if saturation is not None and x.shape[1] > 1:
         light = torch.lerp(light.mean(1, keepdim=True), light, _per_item(saturation, x))
     return light.sigmoid_()

@@ -8,7 +8,7 @@ picture how small it may be decoded.
 import math
 import random
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -19,6 +19,7 @@ from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
 from lamina.foundation.seeding import current
 from lamina.vision.images import PILBase, PILMask
+from lamina.vision.parts import each_part, parts_of
 
 __all__ = [
     "FlipItem",
@@ -30,10 +31,13 @@ __all__ = [
     "placed",
 ]
 
+_SPARE = 1.4  # a decoder may scale down to this many times the size needed: less looks soft
+
 METHODS = ("crop", "squish", "pad")
 PAD_MODES = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
 
 Size = int | tuple[int, int]
+P = TypeVar("P", bound=PILBase)
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,20 @@ placed: TypeTable[Any] = TypeTable()
 
 def _place_picture(im: PILBase, place: Placement) -> PILBase:
     left, top, right, bottom = place.box
-    width, height = place.inner
+    width, height = (_SPARE * n for n in place.inner)
     im.draft(None, (math.ceil(width / (right - left)), math.ceil(height / (bottom - top))))
+    return _resampled(im, place, Image.Resampling.BILINEAR)
+
+
+def _place_mask(im: PILMask, place: Placement) -> PILMask:
+    return _resampled(im, place, Image.Resampling.NEAREST)
+
+
+def _resampled(im: P, place: Placement, sampling: Image.Resampling) -> P:
     im.load()  # the size may change while decoding: read it afterwards
-    box = (left * im.width, top * im.height, right * im.width, bottom * im.height)
-    nearest = isinstance(im, PILMask)
-    sampling = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
-    return type(im).wrap(_padded(im.resize((width, height), sampling, box=box), place))
+    (left, top, right, bottom), (width, height) = place.box, im.size
+    box = (left * width, top * height, right * width, bottom * height)
+    return type(im).wrap(_padded(im.resize(place.inner, sampling, box=box), place))
 
 
 def _padded(im: Image.Image, place: Placement) -> Image.Image:
@@ -84,6 +95,7 @@ def _padded(im: Image.Image, place: Placement) -> Image.Image:
 
 
 placed.add(PILBase, _place_picture)
+placed.add(PILMask, _place_mask)
 
 
 def image_size(size: Size) -> tuple[int, int]:
@@ -111,15 +123,17 @@ class SizedTransform(ItemTransform, overrides_verbs=True):
 
     def __call__(self, x: Any, split_idx: int | None = None) -> Any:
         """Place every element of `x` that can be placed; at random in split 0 only."""
-        parts = x if isinstance(x, tuple) else (x,)
-        first = next((p for p in parts if isinstance(p, PILBase)), None)
+        first = next((p for p in parts_of(x) if isinstance(p, PILBase)), None)
         if first is None:
             return x
         rng = current().python if split_idx == 0 else None
         place = self.place(*first.size, rng)
-        moves = [placed.find(type(p)) for p in parts]
-        done = [p if f is None else f(p, place) for p, f in zip(parts, moves, strict=True)]
-        return tuple(done) if isinstance(x, tuple) else done[0]
+
+        def put(part: Any) -> Any:
+            put_kind = placed.find(type(part))
+            return part if put_kind is None else put_kind(part, place)
+
+        return each_part(put, x)
 
 
 def _largest_box(width: float, height: float, aspect: float) -> tuple[float, float]:
@@ -246,10 +260,10 @@ class FlipItem(ItemTransform, overrides_verbs=True):
         """Mirror the pictures of `x`, all or none."""
         if split_idx != 0 or current().python.random() >= self.p:
             return x
-        parts = x if isinstance(x, tuple) else (x,)
-        done = [_mirrored(p) if isinstance(p, PILBase) else p for p in parts]
-        return tuple(done) if isinstance(x, tuple) else done[0]
+        return each_part(_mirrored, x)
 
 
-def _mirrored(im: PILBase) -> PILBase:
-    return type(im).wrap(im.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+def _mirrored(x: Any) -> Any:
+    if not isinstance(x, PILBase):
+        return x
+    return type(x).wrap(x.transpose(Image.Transpose.FLIP_LEFT_RIGHT))

@@ -2,12 +2,13 @@
 
 from collections import OrderedDict
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from lamina.foundation.errors import ContractError
+from lamina.foundation.errors import BundleError, ContractError
 from lamina.vision.models.architectures import Architecture
 
 __all__ = ["adapt_first_layer", "create_body", "has_pool", "load_weights"]
@@ -45,12 +46,12 @@ def adapt_first_layer(model: nn.Module, n_in: int) -> None:
     Raises:
         ContractError: There is no 2-d convolution.
     """
-    for parent in model.modules():
-        for name, layer in parent.named_children():
-            if isinstance(layer, nn.Conv2d):
-                if layer.in_channels != n_in:
-                    setattr(parent, name, _refitted(layer, n_in))
-                return
+    for path, layer in model.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            if layer.in_channels != n_in:
+                parent, _, name = path.rpartition(".")
+                setattr(model.get_submodule(parent), name, _refitted(layer, n_in))
+            return
     raise ContractError(f"{type(model).__name__} has no 2-d convolution to give {n_in} channels.")
 
 
@@ -61,7 +62,9 @@ def _refitted(conv: nn.Conv2d, n_in: int) -> nn.Conv2d:
         conv.kernel_size,  # pyright: ignore[reportArgumentType]  # two ints in a Conv2d
         stride=conv.stride,  # pyright: ignore[reportArgumentType]  # as above
         padding=conv.padding,  # pyright: ignore[reportArgumentType]  # as above
+        dilation=conv.dilation,  # pyright: ignore[reportArgumentType]  # as above
         bias=conv.bias is not None,
+        padding_mode=conv.padding_mode,
     )
     with torch.no_grad():
         new.weight.copy_(_spread(conv.weight, n_in))
@@ -84,16 +87,16 @@ def load_weights(model: nn.Module, file: str | Path) -> None:
 
     Raises:
         ContractError: Names or shapes differ; the message lists some.
+        BundleError: A `.pth` file holds anything but tensors by their names.
     """
     path = Path(file)
-    plain = path.suffix == ".safetensors"
-    state = load_file(path) if plain else torch.load(path, map_location="cpu", weights_only=True)
+    state = load_file(path) if path.suffix == ".safetensors" else _tensors_of(path)
     own = model.state_dict()
     wrong = sorted(
         [f"{k} is missing" for k in own if k not in state and not k.endswith("num_batches_tracked")]
         + [f"{k} is unknown" for k in state if k not in own]
         + [
-            f"{k} is {tuple(v.shape)}"
+            f"{k} is {tuple(v.shape)}, not {tuple(own[k].shape)}"
             for k, v in state.items()
             if k in own and v.shape != own[k].shape
         ]
@@ -104,6 +107,23 @@ def load_weights(model: nn.Module, file: str | Path) -> None:
             f"({len(wrong)} differences). Use the weights of the same architecture."
         )
     model.load_state_dict(state, strict=False)
+
+
+def _tensors_of(path: Path) -> dict[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as e:
+        raise _no_weights(path) from e
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise _no_weights(path)
+    return state
+
+
+def _no_weights(path: Path) -> BundleError:
+    return BundleError(
+        f"load_weights: {path.name} holds more than tensors by their names. Expected what "
+        "torch.save(model.state_dict(), file) writes; make such a file from it."
+    )
 
 
 def create_body(

@@ -63,11 +63,13 @@ def create_vision_model(
         >>> [type(part).__name__ for part in model.children()]
         ['Sequential', 'Sequential']
     """
-    found = find_architecture(arch)
-    body = create_body(found, n_in=n_in, weights=weights, cut=cut)
     if custom_head is not None and head:
         raise ContractError("create_vision_model: give custom_head or options of a head, not both.")
-    top = custom_head or create_head(num_features(body, n_in), n_out, **head)
+    found = find_architecture(arch)
+    body = create_body(found, n_in=n_in, weights=weights, cut=cut)
+    top = custom_head
+    if top is None:
+        top = create_head(num_features(body, n_in), n_out, **head)
     if init is not None:
         apply_init(top, init)
     return VisionModel(body, top, found.groups if cut is None else ())
@@ -83,10 +85,12 @@ def split_groups(model: nn.Module) -> list[list[nn.Parameter]]:
         raise ContractError(
             f"split_groups: {type(model).__name__} is no VisionModel. Pass splitter= instead."
         )
+    head = list(model.head.parameters())
+    if not model.groups:
+        return [list(model.body.parameters()), head]
     layers = list(model.body.children())
     while len(layers) == 1:
         layers = list(layers[0].children())
     edges = [0, *model.groups, len(layers)]
     parts = [layers[a:b] for a, b in pairwise(edges)]
-    body = [[p for layer in part for p in layer.parameters()] for part in parts]
-    return [*body, list(model.head.parameters())]
+    return [*([p for layer in part for p in layer.parameters()] for part in parts), head]

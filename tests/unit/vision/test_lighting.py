@@ -1,0 +1,69 @@
+import pytest
+import torch
+
+from lamina.vision.lighting import relight
+
+
+def ramp(dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    return torch.linspace(0, 1, 2 * 3 * 4 * 4, dtype=dtype).view(2, 3, 4, 4)
+
+
+def amounts(a: float, b: float) -> torch.Tensor:
+    return torch.tensor([a, b])
+
+
+def test_neutral_amounts_change_nothing():
+    out = relight(ramp(), amounts(0.5, 0.5), amounts(1, 1), amounts(1, 1))
+    torch.testing.assert_close(out, ramp(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_no_pixel_leaves_the_range(dtype: torch.dtype):
+    x = ramp(dtype) * 1.2 - 0.1
+    out = relight(x, amounts(0.01, 0.99), amounts(5, 0.1), amounts(3, 0.5))
+    assert out.dtype == dtype
+    assert ((out >= 0) & (out <= 1)).all()
+
+
+def test_each_item_has_its_own_amount():
+    both = relight(ramp(), amounts(0.3, 0.6), amounts(0.8, 1.2))
+    alone = relight(ramp()[1:], amounts(0, 0.6)[1:], amounts(0, 1.2)[1:])
+    torch.testing.assert_close(both[1:], alone)
+
+
+def test_brightness_names_what_mid_grey_becomes():
+    grey = torch.full((2, 3, 1, 1), 0.5)
+    out = relight(grey, brightness=amounts(0.7, 0.2))
+    torch.testing.assert_close(out[:, 0, 0, 0], amounts(0.7, 0.2))
+
+
+def test_contrast_spreads_around_mid_grey():
+    x = torch.tensor([0.25, 0.5, 0.75]).view(1, 3, 1, 1)
+    out = relight(x, contrast=torch.tensor([2.0])).flatten().tolist()
+    assert out == pytest.approx([0.1, 0.5, 0.9])  # odds of 1/3 squared are 1/9
+
+
+def test_no_saturation_is_grey_and_more_of_it_spreads_the_channels():
+    out = relight(ramp(), saturation=amounts(0, 2))
+    torch.testing.assert_close(out[0, 0], out[0, 2])
+    assert (out[1].std(0) > ramp()[1].std(0)).all()
+
+
+def test_a_grey_picture_has_no_saturation():
+    grey = ramp()[:, :1]
+    torch.testing.assert_close(relight(grey, saturation=amounts(0, 2)), grey, rtol=0, atol=1e-6)
+
+
+def test_the_formula_in_double_precision():
+    x = ramp(torch.float64)[:, :, 1:]
+    out = relight(x, amounts(0.6, 0.4), amounts(1.1, 0.9))
+    add = amounts(0.6, 0.4).double().logit().view(2, 1, 1, 1)
+    factor = amounts(1.1, 0.9).double().view(2, 1, 1, 1)
+    odds = (x / (1 - x)) ** factor * add.exp()
+    torch.testing.assert_close(out[:, :, :-1], (odds / (1 + odds))[:, :, :-1])
+
+
+def test_the_input_is_left_alone():
+    x = ramp()
+    relight(x, amounts(0.9, 0.1), amounts(2, 2), amounts(2, 2))
+    torch.testing.assert_close(x, ramp(), rtol=0, atol=0)

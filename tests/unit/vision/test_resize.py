@@ -1,0 +1,178 @@
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lamina.foundation.errors import ContractError
+from lamina.foundation.seeding import Randomness, using
+from lamina.vision.images import PILImage, PILMask
+from lamina.vision.resize import FlipItem, RandomResizedCrop, Resize, image_size
+
+Pair = namedtuple("Pair", "image mask")  # noqa: PYI024  # untyped on purpose
+
+
+def gradient(width: int, height: int) -> np.ndarray:
+    """Red grows from left to right, green from top to bottom; blue is zero."""
+    x = np.linspace(0, 255, width).round().astype(np.uint8)
+    y = np.linspace(0, 255, height).round().astype(np.uint8)
+    return np.stack([*np.meshgrid(x, y), np.zeros((height, width), np.uint8)], -1)
+
+
+def pair(width: int = 96, height: int = 64) -> tuple[PILImage, PILMask]:
+    """A picture, and a mask with the same values as its red channel."""
+    pixels = gradient(width, height)
+    return PILImage.create(pixels), PILMask.create(pixels[..., 0])
+
+
+def seeded(tfm, item, seed: int = 0, split_idx: int = 0):
+    with using(Randomness(seed)):
+        return tfm(item, split_idx=split_idx)
+
+
+def plain_resize(file: Path, size: int) -> np.ndarray:
+    im = Image.open(file).convert("RGB")
+    return np.asarray(im.resize((size, size), Image.Resampling.BILINEAR), dtype=float)
+
+
+TRANSFORMS = [
+    Resize((40, 56)),
+    Resize((40, 56), "squish"),
+    Resize((40, 56), "pad"),
+    Resize((40, 56), "pad", "zeros"),
+    Resize((40, 56), "pad", "border"),
+    RandomResizedCrop((40, 56), min_scale=0.3),
+]
+
+
+@pytest.mark.parametrize("tfm", TRANSFORMS, ids=repr)
+@pytest.mark.parametrize("split_idx", [0, 1, None])
+@pytest.mark.parametrize("size", [(96, 64), (64, 96), (30, 20), (56, 40), (1, 300)])
+def test_the_size_is_height_and_width(tfm, split_idx, size):
+    for part in seeded(tfm, pair(*size), split_idx=split_idx):
+        assert part.size == (56, 40)
+
+
+@pytest.mark.parametrize("tfm", TRANSFORMS, ids=repr)
+@pytest.mark.parametrize("seed", range(8))
+def test_a_picture_and_its_mask_agree(tfm, seed):
+    image, mask = seeded(tfm, pair(), seed)
+    red = np.asarray(image)[..., 0].astype(int)
+    assert np.abs(red - np.asarray(mask)).max() <= 8  # one pixel of the gradient, both ways
+
+
+def test_squish_shows_everything():
+    im = np.asarray(Resize(32, "squish")(pair()[0]))
+    assert im[0, 0].max() < 8
+    assert im[-1, -1, :2].min() > 247
+
+
+@pytest.mark.parametrize("split_idx", [1, None])
+def test_crop_is_in_the_middle_outside_training(split_idx):
+    im = np.asarray(seeded(Resize(64), pair()[0], split_idx=split_idx))
+    np.testing.assert_array_equal(im, gradient(96, 64)[:, 16:80])
+
+
+def test_crop_is_anywhere_in_training():
+    lefts = [int(np.asarray(seeded(Resize(64), pair()[0], s))[0, 0, 0]) for s in range(60)]
+    assert min(lefts) < 10
+    assert max(lefts) > 75  # at most a third of 255
+
+
+@pytest.mark.parametrize(
+    ("pad_mode", "row"), [("zeros", [0, 0]), ("border", [10, 10]), ("reflection", [30, 20])]
+)
+def test_pad_fills_up(pad_mode, row):
+    im = PILMask.create(np.repeat(np.array([[10], [20], [30], [40]], np.uint8), 8, axis=1))
+    padded = np.asarray(Resize(8, "pad", pad_mode)(im))
+    assert padded[:2, 0].tolist() == row
+    np.testing.assert_array_equal(padded[2:6], np.asarray(im))
+
+
+@pytest.mark.parametrize("tfm", [Resize(32), RandomResizedCrop(32)], ids=repr)
+def test_the_same_seed_gives_the_same_picture(tfm):
+    first, again, other = (np.asarray(seeded(tfm, pair()[0], s)) for s in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_random_crop_keeps_to_its_limits(seed):
+    place = seeded_place(RandomResizedCrop(32, min_scale=0.25, max_scale=0.5), seed)
+    left, top, right, bottom = place.box
+    assert 0 <= left < right <= 1 + 1e-9
+    assert 0 <= top < bottom <= 1 + 1e-9
+    assert 0.25 - 1e-9 <= (right - left) * (bottom - top) <= 0.5 + 1e-9
+    assert 3 / 4 - 1e-9 <= (right - left) * 96 / ((bottom - top) * 64) <= 4 / 3 + 1e-9
+
+
+def seeded_place(tfm, seed: int):
+    return tfm.place(96, 64, Randomness(seed).python)
+
+
+def test_outside_training_a_random_crop_shows_the_middle():
+    left, top, right, bottom = RandomResizedCrop(224).place(400, 400, None).box
+    assert (left + right, top + bottom) == pytest.approx((1, 1))
+    assert right - left == pytest.approx(224 / 256)
+
+
+@pytest.mark.parametrize("size", [64, 100, 128, 224])
+def test_a_picture_decoded_smaller_looks_the_same(photos: Path, size: int):
+    tfm = Resize(size, "squish")
+    differences = [
+        np.abs(np.asarray(tfm(PILImage.create(file)), dtype=float) - plain_resize(file, size))
+        for file in photos.glob("*.jpg")
+    ]
+    assert len(differences) == 10
+    assert np.mean([d.mean() for d in differences]) < 1.5
+    assert max(d.mean() for d in differences) < 3
+
+
+def test_a_large_photograph_is_decoded_smaller(photos: Path):
+    im = PILImage.create(photos / "cat.jpg")
+    Resize(100)(im)
+    assert im.size == (240, 160)
+
+
+def test_a_mask_is_never_decoded_smaller(photos: Path):
+    mask = PILMask.create(photos / "cat.jpg")
+    Resize(100)(mask)
+    assert mask.size == (480, 320)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_flip_mirrors_all_or_none(seed):
+    image, mask = seeded(FlipItem(), pair(), seed)
+    mirrored = seeded(FlipItem(1.0), pair())
+    expected = mirrored if np.asarray(mask)[0, 0] else pair()
+    for part, same in zip((image, mask), expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(part), np.asarray(same))
+
+
+def test_flip_is_exact_and_only_in_training():
+    image = pair()[0]
+    np.testing.assert_array_equal(
+        np.asarray(seeded(FlipItem(1.0), image)), np.asarray(image)[:, ::-1]
+    )
+    assert seeded(FlipItem(1.0), image, split_idx=1) is image
+
+
+@pytest.mark.parametrize("tfm", [Resize(8), RandomResizedCrop(8), FlipItem(1.0)], ids=repr)
+def test_strangers_and_the_tuple_s_class_are_kept(tfm):
+    done = seeded(tfm, Pair(pair()[0], "label"))
+    assert type(done) is Pair
+    assert done.mask == "label"
+    assert seeded(tfm, "label") == "label"
+
+
+def test_unknown_methods_are_refused():
+    with pytest.raises(ContractError, match=r"method='stretch'. Choose one of \('crop', 'squish'"):
+        Resize(8, "stretch")
+    with pytest.raises(ContractError, match=r"pad_mode='mirror'. Choose one of"):
+        Resize(8, "pad", "mirror")
+
+
+def test_a_size_is_a_square_or_height_and_width():
+    assert image_size(8) == (8, 8)
+    assert image_size((8, 4)) == (4, 8)
