@@ -100,9 +100,10 @@ def rows() -> list[Row]:
     )
     raw, raw_valid = times[0] / N_BATCHES, times[5] / N_BATCHES
     names = ["bare loop", "default callbacks", "with 10 idle callbacks", "one cycle"]
+    goals = [20.0, 30.0, 30.0, 45.0]  # the last one includes two schedules
     found = [
-        Row(f"step: {name}", time / N_BATCHES, raw, "overhead", 30.0)
-        for name, time in zip(names, times[1:5], strict=True)
+        Row(f"step: {name}", time / N_BATCHES, raw, "overhead", goal)
+        for name, goal, time in zip(names, goals, times[1:5], strict=True)
     ]
     found.append(Row("step: default callbacks", times[2] / N_BATCHES, raw, "ratio", 1.15))
     found.append(Row("validation step", times[6] / N_BATCHES, raw_valid, "overhead", 30.0))

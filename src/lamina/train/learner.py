@@ -105,7 +105,7 @@ class Learner(Loop):
         self.model_dir = Path(model_dir)
         self.metrics = [mk_metric(metric) for metric in _listed(metrics)]
         self.model_spec: ModelSpec | None = None
-        self.target_types: tuple[type, ...] = _target_types(dls)
+        self._target_types: tuple[type, ...] | None = None
         if default_cbs:
             self.add_cbs([Recorder, ProgressCallback])
         self.add_cbs(_listed(cbs))
@@ -158,6 +158,17 @@ class Learner(Loop):
         """The smoothed training loss of the last batch; reading it waits for the device."""
         return self.recorder.smooth_loss
 
+    @property
+    def target_types(self) -> tuple[type, ...]:
+        """The semantic types of the targets; an answer gets them back before it is decoded."""
+        if self._target_types is None:
+            self._target_types = _target_types(self.dls)
+        return self._target_types
+
+    @target_types.setter
+    def target_types(self, kinds: tuple[type, ...]) -> None:
+        self._target_types = kinds
+
     def callback(self, kind: type[CB]) -> CB:
         """Return the learner's callback of a class.
 
@@ -208,7 +219,6 @@ class Learner(Loop):
 
 
 def _target_types(dls: Any) -> tuple[type, ...]:
-    """The semantic types of the targets; an answer gets them back before it is decoded."""
     dataset = getattr(dls[0], "dataset", None)
     if not isinstance(dataset, Datasets) or not len(dataset):
         return ()

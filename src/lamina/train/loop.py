@@ -38,6 +38,7 @@ TARGET_KEYS = ("labels", "label", "targets", "target", "y")
 """Where the target of a dict batch is looked for; all other entries are the model's input."""
 
 _OF_A_PHASE = (
+    "purpose",
     "training",
     "dl",
     "ds_idx",
@@ -48,7 +49,6 @@ _OF_A_PHASE = (
     "pred",
     "loss",
     "loss_grad",
-    "_handlers",
 )
 
 
@@ -265,9 +265,12 @@ class Loop:
         """Pass once over each (index, loader) without training.
 
         Inside a fit only the events of validation are emitted, else those of fit and epoch too.
+        Callbacks that are only for fits, such as the `Recorder`, are left out.
         """
         if self.running:
             with self._kept_phase():
+                self.purpose = "validate"
+                self._listen()
                 self._validations(loaders)
             return
         self.exc, self.n_epoch, self.epoch = None, 1, 0
@@ -282,10 +285,10 @@ class Loop:
         """
         mode = self.model.training
         self.running, self.purpose, self.training = True, purpose, purpose != "validate"
-        self._n_inp = getattr(self.dls, "n_inp", None)
-        self._place_model()
-        self._listen()
         try:
+            self._n_inp = getattr(self.dls, "n_inp", None)
+            self._place_model()
+            self._listen()
             yield
         finally:
             self.running, self.purpose, self.training = False, "fit", False
@@ -341,6 +344,7 @@ class Loop:
         finally:
             self.__dict__.update(kept)
             self.model.train(mode)
+            self._listen()
 
     def _all_batches(self) -> None:
         done = -1

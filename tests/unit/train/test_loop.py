@@ -193,6 +193,7 @@ def test_a_callback_may_validate_inside_of_a_fit(make_learner):
     learn.fit(1, cbs=Callback(after_step=look))
     plain.fit(1)
     assert len(inside) == 4
+    assert [len(row) for row in learn.recorder.values] == [len(learn.recorder.metric_names)]
     assert torch.equal(learn.model[0].weight, plain.model[0].weight)
 
 
