@@ -206,6 +206,11 @@ def test_the_summary_tells_every_step():
     assert "IntToFloatTensor: (TensorImage" in report
 
 
+def test_the_summary_sets_batch_transforms_up():
+    report = recipe(batch_tfms=Normalize).summary(list(range(10)))
+    assert abs(float(report.batch[0].mean())) < 1e-5
+
+
 def test_a_failing_step_is_the_last_of_the_summary():
     def broken(i: int) -> str:
         raise KeyError(i)

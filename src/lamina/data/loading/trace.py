@@ -74,18 +74,19 @@ def _trace(block: "DataBlock", source: Any, bs: int, report: Summary) -> None:
     batch = collate([after_item(train[i]) for i in range(n)])
     report.add(f"    collated: {_parts(batch)}", "", "The batch (batch_tfms)")
     after_batch = Pipeline(map(copy, block.batch_tfms), 0)
-    after_batch.setup(_OneBatch(batch))
+    after_batch.setup(_OneBatch(batch, after_batch))
     report.batch = _steps(batch, after_batch, report)
 
 
 class _OneBatch:
     """Stands for a loader in the setup of batch transforms."""
 
-    def __init__(self, batch: Any) -> None:
+    def __init__(self, batch: Any, after_batch: Pipeline) -> None:
         self.batch = batch
+        self.after_batch = after_batch
 
     def one_batch(self) -> Any:
-        return self.batch
+        return self.after_batch(self.batch)  # those that are set up so far
 
 
 def _steps(x: Any, tfms: Iterable[Any], report: Summary) -> Any:
