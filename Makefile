@@ -13,7 +13,7 @@ venv: ## Create or refresh .venv from the tested pins
 	@sh tools/setup_env.sh core
 
 demo: venv ## Train on real photographs, save pictures and a model, and use it in a new process
-	$(BIN)/python examples/demo.py
+	$(BIN)/python examples/pets.py
 
 test: check ## Run the checks and the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q

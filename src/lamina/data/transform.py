@@ -111,7 +111,7 @@ class Transform:
                 refuse_misspelt(cls, name, value, overrides_verbs=overrides_verbs)
             cls._kernels.add(*entries)
 
-    def __new__(cls, *args: object, **kwargs: object) -> Self:
+    def __new__(cls, /, *args: object, **kwargs: object) -> Self:
         """Make an instance, or extend the class when it decorates a kernel.
 
         The arguments are those of the subclass's own `__init__`, which checks them.

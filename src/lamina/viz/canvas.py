@@ -10,7 +10,7 @@ import numpy as np
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError
 
-__all__ = ["close", "get_grid", "new_axes", "save", "subplots", "to_array"]
+__all__ = ["close", "get_grid", "new_axes", "save_figure", "subplots", "to_array"]
 
 
 def to_array(x: Any) -> np.ndarray:
@@ -109,7 +109,7 @@ def new_axes(figsize: tuple[float, float] | None = None) -> Any:
     return axes[0]
 
 
-def save(path: str | Path, drawn: Any, *, dpi: float = 100) -> Path:
+def save_figure(path: str | Path, drawn: Any, *, dpi: float = 100) -> Path:
     """Write the figure of some axes to a file; the suffix chooses the format.
 
     Args:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError
-from lamina.viz.canvas import close, get_grid, new_axes, save, subplots, to_array
+from lamina.viz.canvas import close, get_grid, new_axes, save_figure, subplots, to_array
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_impossible_grids(n, given, message):
 
 @pytest.mark.parametrize("pick", [lambda ax: ax, lambda ax: ax.figure, lambda ax: [ax]])
 def test_figure_is_saved_from_whatever_was_drawn(tmp_path, pick):
-    path = save(tmp_path / "a.png", pick(new_axes((2, 1))), dpi=50)
+    path = save_figure(tmp_path / "a.png", pick(new_axes((2, 1))), dpi=50)
     with Image.open(path) as image:
         assert image.size == (100, 50)
 

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from lamina.foundation.errors import ContractError, DataError, UnknownArgumentError
-from lamina.viz.canvas import save
+from lamina.viz.canvas import save_figure
 from lamina.viz.images import (
     make_sheet,
     show_boxes,
@@ -136,7 +136,7 @@ def test_everything_renders(tmp_path):
     show_mask(np.eye(20, 30, dtype=int), ax, codes=["a", "b"])
     show_points([[3, 4]], ax)
     show_boxes([[2, 2, 9, 9]], ax, labels=["cat"])
-    assert save(tmp_path / "a.png", ax).stat().st_size > 1000
+    assert save_figure(tmp_path / "a.png", ax).stat().st_size > 1000
 
 
 def test_sheet_centres_small_images_and_keeps_values():

@@ -1,0 +1,640 @@
+"""Everything for vision in a notebook; written by tools/facade.py."""
+
+# ruff: noqa: I001
+
+from pathlib import Path
+from torch import nn
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from lamina.data.block import (
+    CategoryBlock,
+    DataBlock,
+    MultiCategoryBlock,
+    RegressionBlock,
+    TransformBlock,
+)
+from lamina.data.category import (
+    Categorize,
+    Category,
+    CategoryMap,
+    EncodedMultiCategorize,
+    MultiCategorize,
+    MultiCategory,
+    OneHotEncode,
+    RegressionSetup,
+)
+from lamina.data.datasets import (
+    Datasets,
+)
+from lamina.data.external import (
+    URLs,
+    untar_data,
+)
+from lamina.data.get import (
+    AttrGetter,
+    FileGetter,
+    ImageGetter,
+    ItemGetter,
+    get_files,
+    get_image_files,
+    get_text_files,
+    image_extensions,
+)
+from lamina.data.items import (
+    TfmdLists,
+)
+from lamina.data.label import (
+    ColReader,
+    RegexLabeller,
+    parent_label,
+    using_attr,
+)
+from lamina.data.loader import (
+    DataLoader,
+)
+from lamina.data.loaders import (
+    DataLoaders,
+)
+from lamina.data.normalize import (
+    IntToFloatTensor,
+    Normalize,
+)
+from lamina.data.pipeline import (
+    Pipeline,
+)
+from lamina.data.show import (
+    show_batch,
+    show_results,
+)
+from lamina.data.split import (
+    ColSplitter,
+    EndSplitter,
+    FileSplitter,
+    FuncSplitter,
+    GrandparentSplitter,
+    IndexSplitter,
+    MaskSplitter,
+    RandomSplitter,
+    RandomSubsetSplitter,
+    TrainTestSplitter,
+)
+from lamina.data.task import (
+    Boxes,
+    DenseLabels,
+    MultiLabel,
+    NextToken,
+    Ranking,
+    Regression,
+    SingleLabel,
+    Task,
+)
+from lamina.data.tfmd_loader import (
+    TfmdDL,
+)
+from lamina.data.transform import (
+    InplaceTransform,
+    ItemTransform,
+    RandTransform,
+    Transform,
+    decodes,
+    encodes,
+    setups,
+)
+from lamina.foundation.collections import (
+    L,
+)
+from lamina.foundation.dispatch import (
+    Dispatch,
+    dispatch,
+    typedispatch,
+)
+from lamina.foundation.errors import (
+    LaminaError,
+    SkipItem,
+)
+from lamina.foundation.functional import (
+    Self,
+    bind,
+    compose,
+    ifnone,
+    noop,
+)
+from lamina.foundation.parallel import (
+    parallel,
+)
+from lamina.foundation.patching import (
+    patch,
+)
+from lamina.foundation.paths import (
+    find_files,
+    write_text,
+)
+from lamina.foundation.registry import (
+    savable,
+)
+from lamina.foundation.signatures import (
+    delegates,
+    funcs_kwargs,
+)
+from lamina.foundation.testing import (
+    test_close,
+    test_eq,
+    test_fail,
+)
+from lamina.metrics.base import (
+    AvgMetric,
+    Metric,
+)
+from lamina.metrics.classify import (
+    accuracy,
+    accuracy_multi,
+    error_rate,
+    top_k_accuracy,
+)
+from lamina.metrics.dense import (
+    Dice,
+)
+from lamina.metrics.regress import (
+    exp_rmspe,
+    mae,
+    mse,
+    msle,
+    rmse,
+)
+from lamina.nn.attention import (
+    SEModule,
+    SelfAttention,
+    SimpleSelfAttention,
+)
+from lamina.nn.conv import (
+    ConvLayer,
+)
+from lamina.nn.linear import (
+    Flatten,
+    Lambda,
+    LinBnDrop,
+    ResizeBatch,
+    SigmoidRange,
+    View,
+    sigmoid_range,
+)
+from lamina.nn.losses import (
+    BCEWithLogitsLossFlat,
+    CrossEntropyLossFlat,
+    FlatLoss,
+    FocalLossFlat,
+    L1LossFlat,
+    LabelSmoothingCrossEntropyFlat,
+    MSELossFlat,
+)
+from lamina.nn.mobilenet import (
+    mobilenet_v2,
+)
+from lamina.nn.norm import (
+    BatchNorm,
+    InstanceNorm,
+    NormType,
+)
+from lamina.nn.params import (
+    total_params,
+    trainable_params,
+)
+from lamina.nn.pool import (
+    AdaptiveAvgPool,
+    AdaptiveConcatPool1d,
+    AdaptiveConcatPool2d,
+    AvgPool,
+    MaxPool,
+    PoolFlatten,
+    PoolType,
+    adaptive_pool,
+)
+from lamina.nn.resnet import (
+    resnet101,
+    resnet152,
+    resnet18,
+    resnet34,
+    resnet50,
+)
+from lamina.nn.shortcut import (
+    MergeLayer,
+    ResBlock,
+    SequentialEx,
+)
+from lamina.nn.xresnet import (
+    XResNet,
+    xresnet101,
+    xresnet152,
+    xresnet18,
+    xresnet34,
+    xresnet50,
+)
+from lamina.optim.optimizer import (
+    Optimizer,
+)
+from lamina.optim.recipes import (
+    Adam,
+    SGD,
+)
+from lamina.optim.schedule import (
+    SchedCos,
+    SchedExp,
+    SchedLin,
+    SchedNo,
+    SchedPoly,
+    combine_scheds,
+    combined_cos,
+)
+from lamina.optim.stats import (
+    average_grad,
+    average_sqr_grad,
+    debias,
+    step_stat,
+)
+from lamina.optim.steppers import (
+    adam_step,
+    l2_reg,
+    momentum_step,
+    sgd_step,
+    weight_decay,
+)
+from lamina.optim.wiring import (
+    listwise,
+    makes,
+)
+from lamina.optim.wrap import (
+    OptimWrapper,
+)
+from lamina.tensor.build import (
+    tensor,
+)
+from lamina.tensor.device import (
+    default_device,
+)
+from lamina.tensor.random import (
+    no_random,
+    set_seed,
+)
+from lamina.tensor.tree import (
+    to_cpu,
+    to_device,
+    to_np,
+)
+from lamina.tensor.types import (
+    TensorBBox,
+    TensorBase,
+    TensorCategory,
+    TensorImage,
+    TensorMask,
+    TensorMultiCategory,
+    TensorPoint,
+    plain,
+)
+from lamina.train.callback import (
+    Callback,
+)
+from lamina.train.callbacks.csv_logger import (
+    CSVLogger,
+)
+from lamina.train.callbacks.progress import (
+    ProgressCallback,
+)
+from lamina.train.callbacks.schedule import (
+    ParamScheduler,
+)
+from lamina.train.callbacks.tracker import (
+    EarlyStoppingCallback,
+    ReduceLROnPlateau,
+    SaveModelCallback,
+    TerminateOnNaNCallback,
+    TrackerCallback,
+)
+from lamina.train.events import (
+    CancelBackwardException,
+    CancelBatchException,
+    CancelEpochException,
+    CancelFitException,
+    CancelStepException,
+    CancelTrainException,
+    CancelValidException,
+)
+from lamina.train.learner import (
+    Learner,
+)
+from lamina.train.lr_finder import (
+    minimum,
+    slide,
+    steep,
+    valley,
+)
+from lamina.train.persistence import (
+    ModelSpec,
+    load_learner,
+)
+from lamina.train.recorder import (
+    Recorder,
+)
+from lamina.vision.augment import (
+    Brightness,
+    Contrast,
+    Dihedral,
+    Flip,
+    Lighting,
+    Rotate,
+    Saturation,
+    SpatialChain,
+    Warp,
+    Zoom,
+    aug_transforms,
+)
+from lamina.vision.blocks import (
+    ImageBlock,
+)
+from lamina.vision.images import (
+    PILImage,
+    PILImageBW,
+    PILMask,
+    load_image,
+)
+from lamina.vision.learner import (
+    cnn_learner,
+    vision_learner,
+)
+from lamina.vision.loaders import (
+    ImageDataLoaders,
+)
+from lamina.vision.models.architectures import (
+    ARCHITECTURES,
+    Architecture,
+    imagenet_stats,
+)
+from lamina.vision.models.head import (
+    create_head,
+)
+from lamina.vision.models.model import (
+    create_vision_model,
+)
+from lamina.vision.opening import (
+    OpenImage,
+    ToTensor,
+)
+from lamina.vision.resize import (
+    FlipItem,
+    RandomResizedCrop,
+    Resize,
+)
+from lamina.viz.canvas import (
+    get_grid,
+    save_figure,
+    subplots,
+)
+from lamina.viz.images import (
+    show_image,
+    show_images,
+)
+
+__all__ = [  # noqa: RUF022 - sorted by the tool, case first
+    "ARCHITECTURES",
+    "Adam",
+    "AdaptiveAvgPool",
+    "AdaptiveConcatPool1d",
+    "AdaptiveConcatPool2d",
+    "Architecture",
+    "AttrGetter",
+    "AvgMetric",
+    "AvgPool",
+    "BCEWithLogitsLossFlat",
+    "BatchNorm",
+    "Boxes",
+    "Brightness",
+    "CSVLogger",
+    "Callback",
+    "CancelBackwardException",
+    "CancelBatchException",
+    "CancelEpochException",
+    "CancelFitException",
+    "CancelStepException",
+    "CancelTrainException",
+    "CancelValidException",
+    "Categorize",
+    "Category",
+    "CategoryBlock",
+    "CategoryMap",
+    "ColReader",
+    "ColSplitter",
+    "Contrast",
+    "ConvLayer",
+    "CrossEntropyLossFlat",
+    "DataBlock",
+    "DataLoader",
+    "DataLoaders",
+    "Datasets",
+    "DenseLabels",
+    "Dice",
+    "Dihedral",
+    "Dispatch",
+    "EarlyStoppingCallback",
+    "EncodedMultiCategorize",
+    "EndSplitter",
+    "F",
+    "FileGetter",
+    "FileSplitter",
+    "FlatLoss",
+    "Flatten",
+    "Flip",
+    "FlipItem",
+    "FocalLossFlat",
+    "FuncSplitter",
+    "GrandparentSplitter",
+    "ImageBlock",
+    "ImageDataLoaders",
+    "ImageGetter",
+    "IndexSplitter",
+    "InplaceTransform",
+    "InstanceNorm",
+    "IntToFloatTensor",
+    "ItemGetter",
+    "ItemTransform",
+    "L",
+    "L1LossFlat",
+    "LabelSmoothingCrossEntropyFlat",
+    "Lambda",
+    "LaminaError",
+    "Learner",
+    "Lighting",
+    "LinBnDrop",
+    "MSELossFlat",
+    "MaskSplitter",
+    "MaxPool",
+    "MergeLayer",
+    "Metric",
+    "ModelSpec",
+    "MultiCategorize",
+    "MultiCategory",
+    "MultiCategoryBlock",
+    "MultiLabel",
+    "NextToken",
+    "NormType",
+    "Normalize",
+    "OneHotEncode",
+    "OpenImage",
+    "OptimWrapper",
+    "Optimizer",
+    "PILImage",
+    "PILImageBW",
+    "PILMask",
+    "ParamScheduler",
+    "Path",
+    "Pipeline",
+    "PoolFlatten",
+    "PoolType",
+    "ProgressCallback",
+    "RandTransform",
+    "RandomResizedCrop",
+    "RandomSplitter",
+    "RandomSubsetSplitter",
+    "Ranking",
+    "Recorder",
+    "ReduceLROnPlateau",
+    "RegexLabeller",
+    "Regression",
+    "RegressionBlock",
+    "RegressionSetup",
+    "ResBlock",
+    "Resize",
+    "ResizeBatch",
+    "Rotate",
+    "SEModule",
+    "SGD",
+    "Saturation",
+    "SaveModelCallback",
+    "SchedCos",
+    "SchedExp",
+    "SchedLin",
+    "SchedNo",
+    "SchedPoly",
+    "Self",
+    "SelfAttention",
+    "SequentialEx",
+    "SigmoidRange",
+    "SimpleSelfAttention",
+    "SingleLabel",
+    "SkipItem",
+    "SpatialChain",
+    "Task",
+    "TensorBBox",
+    "TensorBase",
+    "TensorCategory",
+    "TensorImage",
+    "TensorMask",
+    "TensorMultiCategory",
+    "TensorPoint",
+    "TerminateOnNaNCallback",
+    "TfmdDL",
+    "TfmdLists",
+    "ToTensor",
+    "TrackerCallback",
+    "TrainTestSplitter",
+    "Transform",
+    "TransformBlock",
+    "URLs",
+    "View",
+    "Warp",
+    "XResNet",
+    "Zoom",
+    "accuracy",
+    "accuracy_multi",
+    "adam_step",
+    "adaptive_pool",
+    "aug_transforms",
+    "average_grad",
+    "average_sqr_grad",
+    "bind",
+    "cnn_learner",
+    "combine_scheds",
+    "combined_cos",
+    "compose",
+    "create_head",
+    "create_vision_model",
+    "debias",
+    "decodes",
+    "default_device",
+    "delegates",
+    "dispatch",
+    "encodes",
+    "error_rate",
+    "exp_rmspe",
+    "find_files",
+    "funcs_kwargs",
+    "get_files",
+    "get_grid",
+    "get_image_files",
+    "get_text_files",
+    "ifnone",
+    "image_extensions",
+    "imagenet_stats",
+    "l2_reg",
+    "listwise",
+    "load_image",
+    "load_learner",
+    "mae",
+    "makes",
+    "minimum",
+    "mobilenet_v2",
+    "momentum_step",
+    "mse",
+    "msle",
+    "nn",
+    "no_random",
+    "noop",
+    "np",
+    "parallel",
+    "parent_label",
+    "patch",
+    "plain",
+    "resnet101",
+    "resnet152",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "rmse",
+    "savable",
+    "save_figure",
+    "set_seed",
+    "setups",
+    "sgd_step",
+    "show_batch",
+    "show_image",
+    "show_images",
+    "show_results",
+    "sigmoid_range",
+    "slide",
+    "steep",
+    "step_stat",
+    "subplots",
+    "tensor",
+    "test_close",
+    "test_eq",
+    "test_fail",
+    "to_cpu",
+    "to_device",
+    "to_np",
+    "top_k_accuracy",
+    "torch",
+    "total_params",
+    "trainable_params",
+    "typedispatch",
+    "untar_data",
+    "using_attr",
+    "valley",
+    "vision_learner",
+    "weight_decay",
+    "write_text",
+    "xresnet101",
+    "xresnet152",
+    "xresnet18",
+    "xresnet34",
+    "xresnet50",
+]

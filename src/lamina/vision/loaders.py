@@ -1,0 +1,264 @@
+"""Loaders of pictures for the usual ways in which people keep them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Self, TypedDict, Unpack
+
+from lamina.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock
+from lamina.data.get import get_image_files
+from lamina.data.label import ColReader, RegexLabeller, parent_label
+from lamina.data.loaders import DataLoaders
+from lamina.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
+from lamina.foundation.errors import DataError, refuse_unknown
+from lamina.vision.blocks import ImageBlock
+from lamina.vision.images import PILBase, PILImage
+
+__all__ = ["ImageDataLoaders", "ImageLoaderArgs"]
+
+Paths = Sequence[str | Path]
+LabelFunc = Callable[[Any], Any]
+
+
+class ImageLoaderArgs(TypedDict, total=False):
+    """Keyword arguments that all factories of `ImageDataLoaders` take."""
+
+    valid_pct: float | None
+    seed: int | None
+    item_tfms: Any
+    batch_tfms: Any
+    img_cls: type[PILBase]
+    bs: int
+    val_bs: int | None
+    shuffle: bool
+    num_workers: int
+    device: Any
+
+
+_LOADING = ("bs", "val_bs", "shuffle", "num_workers", "device", "seed")
+_KNOWN = tuple(ImageLoaderArgs.__annotations__)
+
+
+class ImageDataLoaders(DataLoaders):
+    """`DataLoaders` of pictures, with a factory for each usual way of keeping them.
+
+    All factories take, as keywords: `valid_pct` (0.2), the fraction held out at random; `seed`
+    (None), of the split and of all data randomness; `item_tfms` and `batch_tfms`; `img_cls`
+    (`PILImage`); `bs` (64), `val_bs` (as `bs`), `shuffle` (True), `num_workers` (0), `device`
+    (the default one). Unknown keywords raise `UnknownArgumentError`.
+    """
+
+    @classmethod
+    def from_folder(
+        cls,
+        path: str | Path,
+        train: str = "train",
+        valid: str = "valid",
+        *,
+        vocab: Sequence[str] | None = None,
+        **options: Unpack[ImageLoaderArgs],
+    ) -> Self:
+        """From `path/train/label/picture` and `path/valid/label/picture`.
+
+        With `valid_pct` given, from `path/.../label/picture`, split at random.
+
+        Args:
+            path: The folder.
+            train: Name of the folder of training pictures.
+            valid: Name of the folder of validation pictures.
+            vocab: The labels in order; found in the training pictures when not given.
+            options: See the class.
+        """
+        named = options.get("valid_pct") is None
+        split = GrandparentSplitter(train, valid) if named else _random_split(options)
+        where = "ImageDataLoaders.from_folder"
+        return cls._make(where, path, get_image_files(path), parent_label, split, vocab, **options)
+
+    @classmethod
+    def from_path_func(
+        cls,
+        path: str | Path,
+        fnames: Paths,
+        label_func: LabelFunc,
+        **options: Unpack[ImageLoaderArgs],
+    ) -> Self:
+        """From a list of files; `label_func` makes a label of a file's path.
+
+        Args:
+            path: Where a learner of these loaders keeps its files.
+            fnames: The files.
+            label_func: From a path to a label.
+            options: See the class.
+        """
+        where = "ImageDataLoaders.from_path_func"
+        return cls._make(where, path, fnames, label_func, _random_split(options), **options)
+
+    @classmethod
+    def from_name_func(
+        cls,
+        path: str | Path,
+        fnames: Paths,
+        label_func: LabelFunc,
+        **options: Unpack[ImageLoaderArgs],
+    ) -> Self:
+        """From a list of files; `label_func` makes a label of a file's name.
+
+        Args:
+            path: Where a learner of these loaders keeps its files.
+            fnames: The files.
+            label_func: From a name to a label.
+            options: See the class.
+        """
+
+        def of_name(file: str | Path) -> Any:
+            return label_func(Path(file).name)
+
+        where = "ImageDataLoaders.from_name_func"
+        return cls._make(where, path, fnames, of_name, _random_split(options), **options)
+
+    @classmethod
+    def from_name_re(
+        cls, path: str | Path, fnames: Paths, pat: str, **options: Unpack[ImageLoaderArgs]
+    ) -> Self:
+        r"""From a list of files; the first group of `pat` in a file's name is the label.
+
+        A pattern that does not fit the name is tried on the whole path, with forward slashes.
+
+        Args:
+            path: Where a learner of these loaders keeps its files.
+            fnames: The files.
+            pat: A regular expression such as `r"^(.+)_\d+\.jpg$"`.
+            options: See the class.
+        """
+        where = "ImageDataLoaders.from_name_re"
+        label = RegexLabeller(pat)
+        return cls._make(where, path, fnames, label, _random_split(options), **options)
+
+    from_path_re = from_name_re
+
+    @classmethod
+    def from_lists(
+        cls,
+        path: str | Path,
+        fnames: Paths,
+        labels: Sequence[Any],
+        *,
+        y_block: Any = None,
+        **options: Unpack[ImageLoaderArgs],
+    ) -> Self:
+        """From a list of files, relative to `path`, and the list of their labels.
+
+        Args:
+            path: The folder of the files.
+            fnames: The files.
+            labels: One label a file; lists of labels make a multi-label target, floats a number.
+            y_block: The block of the target, when the labels' type should not decide.
+            options: See the class.
+
+        Raises:
+            DataError: The lists differ in length.
+        """
+        if len(fnames) != len(labels):
+            raise DataError(
+                f"ImageDataLoaders.from_lists: {len(fnames)} files and {len(labels)} labels. "
+                "Give one label for each file."
+            )
+        pairs = [(Path(path) / f, label) for f, label in zip(fnames, labels, strict=True)]
+        block = y_block or _block_for(labels)
+        where, split = "ImageDataLoaders.from_lists", _random_split(options)
+        return cls._make(where, path, pairs, _second, split, x=_first, y=block, **options)
+
+    @classmethod
+    def from_df(
+        cls,
+        df: Any,
+        path: str | Path = ".",
+        *,
+        fn_col: int | str = 0,
+        label_col: int | str = 1,
+        folder: str | Path | None = None,
+        suff: str = "",
+        label_delim: str | None = None,
+        valid_col: str | None = None,
+        **options: Unpack[ImageLoaderArgs],
+    ) -> Self:
+        """From the rows of a data frame.
+
+        Args:
+            df: A pandas data frame.
+            path: The folder of the files.
+            fn_col: Column of the file names.
+            label_col: Column of the labels.
+            folder: Folder under `path`.
+            suff: Added to the file names.
+            label_delim: Splits several labels in a cell; the target is multi-label then.
+            valid_col: Column that is true for validation rows, in place of a random split.
+            options: See the class.
+        """
+        pref = Path(path) / (folder or "")
+        split = _random_split(options) if valid_col is None else ColSplitter(valid_col)
+        x = ColReader(fn_col, pref=f"{pref.as_posix()}/", suff=suff)
+        y = ColReader(label_col, label_delim=label_delim)
+        block = MultiCategoryBlock() if label_delim else CategoryBlock()
+        where = "ImageDataLoaders.from_df"
+        return cls._make(where, path, df, y, split, x=x, y=block, **options)
+
+    @classmethod
+    def from_csv(cls, path: str | Path, csv_fname: str = "labels.csv", **options: Any) -> Self:
+        """From a table in `path`, read with pandas; see `from_df` for the keywords.
+
+        Args:
+            path: The folder of the table and the files.
+            csv_fname: Name of the table.
+            options: Those of `from_df`.
+        """
+        import pandas as pd
+
+        return cls.from_df(pd.read_csv(Path(path) / csv_fname), path, **options)
+
+    @classmethod
+    def _make(  # all parts of a data block, called from the factories only
+        cls,
+        where: str,
+        path: str | Path,
+        items: Any,
+        label: LabelFunc,
+        split: Any,
+        vocab: Sequence[str] | None = None,
+        *,
+        x: LabelFunc | None = None,
+        y: Any = None,
+        **options: Unpack[ImageLoaderArgs],
+    ) -> Self:
+        refuse_unknown(where, options, _KNOWN)
+        block = DataBlock(
+            blocks=(ImageBlock(options.get("img_cls", PILImage)), y or CategoryBlock(vocab=vocab)),
+            splitter=split,
+            get_x=x,
+            get_y=label,
+            item_tfms=options.get("item_tfms"),
+            batch_tfms=options.get("batch_tfms"),
+        )
+        loading = {key: options[key] for key in _LOADING if key in options}
+        dls = block.dataloaders(items, path, **loading)
+        return cls(*dls, path=path, device=dls.device)
+
+
+def _random_split(options: ImageLoaderArgs) -> RandomSplitter:
+    valid_pct = options.get("valid_pct")
+    return RandomSplitter(0.2 if valid_pct is None else valid_pct, seed=options.get("seed"))
+
+
+def _block_for(labels: Iterable[Any]) -> Any:
+    kinds = list(labels)
+    if any(isinstance(label, list | tuple | set) for label in kinds):
+        return MultiCategoryBlock()
+    numbers = all(isinstance(label, float) for label in kinds)
+    return RegressionBlock() if numbers else CategoryBlock()
+
+
+def _first(pair: tuple[Any, Any]) -> Any:
+    return pair[0]
+
+
+def _second(pair: tuple[Any, Any]) -> Any:
+    return pair[1]
