@@ -77,7 +77,7 @@ class TransformBlock:
 def CategoryBlock(  # noqa: N802 - reads like the classes that it stands beside
     vocab: Sequence[Any] | None = None,
     sort: bool = True,  # noqa: FBT001 - the known signature
-    add_na: bool = False,  # noqa: FBT001
+    add_na: bool = False,  # noqa: FBT001 - the known signature
 ) -> TransformBlock:
     """One label per item.
 
@@ -89,10 +89,10 @@ def CategoryBlock(  # noqa: N802 - reads like the classes that it stands beside
     return TransformBlock(type_tfms=Categorize(vocab=vocab, sort=sort, add_na=add_na))
 
 
-def MultiCategoryBlock(  # noqa: N802
+def MultiCategoryBlock(  # noqa: N802 - reads like a class
     encoded: bool = False,  # noqa: FBT001 - the known signature
     vocab: Sequence[Any] | None = None,
-    add_na: bool = False,  # noqa: FBT001
+    add_na: bool = False,  # noqa: FBT001 - the known signature
 ) -> TransformBlock:
     """Several labels per item.
 
@@ -114,7 +114,7 @@ def MultiCategoryBlock(  # noqa: N802
     return TransformBlock(type_tfms=EncodedMultiCategorize(vocab))
 
 
-def RegressionBlock(n_out: int | None = None) -> TransformBlock:  # noqa: N802
+def RegressionBlock(n_out: int | None = None) -> TransformBlock:  # noqa: N802 - reads like a class
     """One or several numbers per item.
 
     Args:

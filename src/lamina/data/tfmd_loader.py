@@ -71,7 +71,8 @@ class TfmdDL(DataLoader):
         )
         self.pipelines = {name: Pipeline() for name in PIPELINES}
         for name, tfms in given.items():
-            self._set_pipeline(name, Pipeline(tfms, getattr(dataset, "split_idx", None)), do_setup)
+            pipeline = Pipeline(tfms, getattr(dataset, "split_idx", None))
+            self._set_pipeline(name, pipeline, do_setup=do_setup)
         if self.device is not None:
             self.pipelines["after_batch"].to(self.device)
 
@@ -166,7 +167,7 @@ class TfmdDL(DataLoader):
     def _settings(self) -> dict[str, Any]:
         return {**super()._settings(), **self.pipelines, "do_setup": False}
 
-    def _set_pipeline(self, name: str, pipeline: Pipeline, do_setup: bool) -> None:  # noqa: FBT001
+    def _set_pipeline(self, name: str, pipeline: Pipeline, *, do_setup: bool) -> None:
         self.pipelines[name] = pipeline
         if super()._is_default(name):  # a subclass that overrides the stage keeps its method
             setattr(self, name, pipeline)
