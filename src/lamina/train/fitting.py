@@ -64,6 +64,16 @@ def fit(
         cbs: Callbacks for this fit only.
         reset_opt: Whether to make the optimizer anew.
         start_epoch: Epochs that count as done, so that schedules continue from there.
+
+    Example:
+        >>> import torch
+        >>> from lamina.train.learner import Learner
+        >>> batches = [(torch.ones(4, 2), torch.ones(4, 1))]
+        >>> loss = torch.nn.functional.mse_loss
+        >>> learn = Learner((batches, batches), torch.nn.Linear(2, 1), loss, default_cbs=False)
+        >>> learn.fit(3, lr=0.1)
+        >>> learn.train_iter, learn.pct_train
+        (3, 1.0)
     """
     with learn.added_cbs(cbs):
         _prepare(learn, lr, wd, reset_opt=reset_opt)

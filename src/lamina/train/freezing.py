@@ -17,6 +17,17 @@ def freeze_to(learn: "Learner", n: int) -> None:
     Args:
         learn: The learner.
         n: The first group that trains; negative numbers count from the last group.
+
+    Example:
+        >>> from torch import nn
+        >>> from lamina.train.learner import Learner
+        >>> model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+        >>> split = lambda model: [list(layer.parameters()) for layer in model]
+        >>> loss = nn.functional.mse_loss
+        >>> learn = Learner(([], []), model, loss, splitter=split, default_cbs=False)
+        >>> learn.freeze_to(1)
+        >>> [p.requires_grad for p in model.parameters()]
+        [False, False, True, True]
     """
     opt = learn.create_opt() if learn.opt is None else learn.opt
     opt.freeze_to(n)

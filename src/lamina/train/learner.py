@@ -74,6 +74,17 @@ class Learner(Loop):
         moms: Momentum of the one-cycle schedule: at the start, at the highest rate, at the end.
         default_cbs: Whether to record and to show progress.
         seed: Makes data and model draws depend on this number and the epoch only.
+
+    Example:
+        >>> import torch
+        >>> batches = [(torch.ones(4, 2), torch.ones(4, 1))]
+        >>> learn = Learner((batches, batches), nn.Linear(2, 1), nn.functional.mse_loss)
+        >>> with learn.no_bar():
+        ...     learn.fit_one_cycle(2, lr_max=0.1)
+        >>> len(learn.recorder.values), len(learn.recorder.losses)
+        (2, 2)
+
+    Source: Howard & Gugger, "fastai: A Layered API for Deep Learning", 2020, "Learner".
     """
 
     def __init__(  # noqa: PLR0913 - the signature of the paper

@@ -79,6 +79,17 @@ class Loop:
         epochs_done: Epochs trained over the learner's life; it counts the data's randomness.
         purpose: "fit", "find" (`lr_find`) or "validate".
         exc: The exception that is passing through, None if all is well.
+
+    Example:
+        >>> from lamina.data.loaders import DataLoaders
+        >>> from lamina.optim.recipes import SGD
+        >>> model, batches = nn.Linear(2, 1), [(torch.ones(4, 2), torch.ones(4, 1))]
+        >>> loop = Loop(DataLoaders(batches), model, nn.functional.mse_loss)
+        >>> loop.opt = SGD(model.parameters(), lr=0.1)
+        >>> with loop.added_cbs(Callback(after_step=lambda loop: print("step", loop.train_iter))):
+        ...     loop.run_fit(2)
+        step 0
+        step 1
     """
 
     def __init__(

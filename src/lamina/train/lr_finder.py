@@ -263,6 +263,15 @@ def lr_find(
     Raises:
         ContractError: `num_it` is below 6, or nothing could be measured.
 
+    Example:
+        >>> from lamina.train.learner import Learner
+        >>> batches = [(torch.ones(4, 2), torch.ones(4, 1))]
+        >>> loss = torch.nn.functional.mse_loss
+        >>> learn = Learner((batches, batches), torch.nn.Linear(2, 1), loss, default_cbs=False)
+        >>> curve = learn.lr_find(show_plot=False, suggest_funcs=(minimum, steep))
+        >>> list(curve.asked)
+        ['minimum', 'steep']
+
     Source: L. N. Smith, "Cyclical Learning Rates for Training Neural Networks", 2017, section 3.3.
     """
     if num_it < _MIN_POINTS:

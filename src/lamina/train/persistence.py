@@ -40,6 +40,10 @@ class ModelSpec:
     Args:
         builder: A function registered with `lamina.foundation.registry.savable`.
         kwargs: Its keyword arguments: plain data, or savable things.
+
+    Example:
+        >>> ModelSpec(nn.Linear, {"in_features": 2, "out_features": 1}).build()
+        Linear(in_features=2, out_features=1, bias=True)
     """
 
     builder: Callable[..., nn.Module]
@@ -112,7 +116,7 @@ def export(learn: "Learner", fname: str | Path = "export.lamina") -> Path:
 
     Args:
         learn: The learner.
-        fname: The file, under the learner's path.
+        fname: The file: a name alone is put under the learner's path, a path is taken as it is.
 
     Raises:
         ContractError: A transform cannot be saved; the message says which and what to do.
@@ -126,7 +130,8 @@ def export(learn: "Learner", fname: str | Path = "export.lamina") -> Path:
         "data": _data_state(learn.dls),
         "target_types": [kind.__name__ for kind in learn.target_types],
     }
-    path = learn.path / fname
+    path = Path(fname)
+    path = learn.path / path if path.parent == Path() else path
     path.parent.mkdir(parents=True, exist_ok=True)
     return write_bundle(path, state, kind="learner")
 

@@ -111,6 +111,15 @@ def validate(
 
     Returns:
         The loss and the metrics, for one set after another.
+
+    Example:
+        >>> import torch
+        >>> from lamina.train.learner import Learner
+        >>> batches = [(torch.ones(4, 2), torch.ones(4, 1))]
+        >>> loss = torch.nn.functional.mse_loss
+        >>> learn = Learner((batches, batches), torch.nn.Linear(2, 1), loss, default_cbs=False)
+        >>> len(learn.validate())
+        1
     """
     if dl is None and ds_idx is None:
         loaders = [(i, learn.dls[i]) for i in range(1, len(learn.dls))]
@@ -152,6 +161,16 @@ def get_preds(
     Returns:
         `([inputs,] predictions, targets [, answers] [, losses])` on the CPU. Targets are None if
         the loader has none.
+
+    Example:
+        >>> import torch
+        >>> from lamina.train.learner import Learner
+        >>> batches = [(torch.ones(4, 2), torch.ones(4, 1))]
+        >>> loss = torch.nn.functional.mse_loss
+        >>> learn = Learner((batches, batches), torch.nn.Linear(2, 1), loss, default_cbs=False)
+        >>> preds, targets = learn.get_preds()
+        >>> preds.shape, targets.shape
+        (torch.Size([4, 1]), torch.Size([4, 1]))
     """
     dl = _loader(learn, ds_idx, dl)
     reading = reading_of(learn.loss_func)
