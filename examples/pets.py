@@ -50,9 +50,8 @@ def train(out: Path, seed: int) -> None:
     out.mkdir(parents=True, exist_ok=True)
     set_seed(seed)
     dls = make_loaders(seed)
-    print(
-        f"{len(dls.train_ds)} photographs to train on, {len(dls.valid_ds)} to validate, {dls.c} breeds"
-    )
+    n_train, n_valid = len(dls.train_ds), len(dls.valid_ds)
+    print(f"{n_train} photographs to train on, {n_valid} to validate, {dls.c} breeds")
 
     learn = vision_learner(dls, mobilenet_v2, metrics=[error_rate, accuracy])
     found = learn.lr_find()
@@ -73,9 +72,8 @@ def train(out: Path, seed: int) -> None:
     print(f"  fine-tuned from ImageNet weights  {fine_tuned:6.1%}")
     print(f"  the same network from scratch     {from_scratch:6.1%}")
     print(f"  guessing                          {1 / dls.c:6.1%}")
-    print(
-        f"\nThe exported model ({model}, {model.stat().st_size / 1e6:.1f} MB), in a new process, on an unseen photograph:"
-    )
+    size_mb = model.stat().st_size / 1e6
+    print(f"\nThe exported {model} ({size_mb:.1f} MB) in a new process, on an unseen photograph:")
     photo = untar_data(URLs.PETS) / "images" / UNSEEN
     subprocess.run(
         [sys.executable, __file__, "--model", str(model), "--photo", str(photo)], check=True

@@ -45,6 +45,8 @@ def too_wide(node: ast.ClassDef) -> bool:
 def check(folder: Path) -> Iterator[str]:
     bodies, total, folders = [0, 0], 0, Counter[Path]()
     for path, tree in modules(folder):
+        if path.name == "all.py":  # written by tools/facade.py, which has its own limit
+            continue
         source = path.read_text(encoding="utf-8").splitlines()
         folders[path.parent] += 1
         total += code_lines(source, tree, 1, len(source))

@@ -23,8 +23,10 @@ EXTERNAL = {
 }
 BASICS = (
     "data.block: CategoryBlock DataBlock MultiCategoryBlock RegressionBlock TransformBlock",
-    "data.category: Categorize Category CategoryMap EncodedMultiCategorize MultiCategorize "
-    "MultiCategory OneHotEncode RegressionSetup",
+    (
+        "data.category: Categorize Category CategoryMap EncodedMultiCategorize MultiCategorize "
+        "MultiCategory OneHotEncode RegressionSetup"
+    ),
     "data.datasets: Datasets",
     "data.external",
     "data.get",
@@ -72,15 +74,19 @@ BASICS = (
     "tensor.device: default_device",
     "tensor.random: no_random set_seed",
     "tensor.tree: to_cpu to_device to_np",
-    "tensor.types: TensorBBox TensorBase TensorCategory TensorImage TensorMask "
-    "TensorMultiCategory TensorPoint plain",
+    (
+        "tensor.types: TensorBBox TensorBase TensorCategory TensorImage TensorMask "
+        "TensorMultiCategory TensorPoint plain"
+    ),
     "train.callback: Callback",
     "train.callbacks.csv_logger",
     "train.callbacks.progress",
     "train.callbacks.schedule",
     "train.callbacks.tracker",
-    "train.events: CancelBackwardException CancelBatchException CancelEpochException "
-    "CancelFitException CancelStepException CancelTrainException CancelValidException",
+    (
+        "train.events: CancelBackwardException CancelBatchException CancelEpochException "
+        "CancelFitException CancelStepException CancelTrainException CancelValidException"
+    ),
     "train.learner: Learner",
     "train.lr_finder: minimum slide steep valley",
     "train.persistence: ModelSpec load_learner",
@@ -94,8 +100,10 @@ FACADES: dict[str, tuple[str, ...]] = {  # per application: "module", or "module
         "nn.mobilenet: mobilenet_v2",
         "nn.resnet: resnet101 resnet152 resnet18 resnet34 resnet50",
         "nn.xresnet: XResNet xresnet101 xresnet152 xresnet18 xresnet34 xresnet50",
-        "vision.augment: Brightness Contrast Dihedral Flip Lighting Rotate Saturation "
-        "SpatialChain Warp Zoom aug_transforms",
+        (
+            "vision.augment: Brightness Contrast Dihedral Flip Lighting Rotate Saturation "
+            "SpatialChain Warp Zoom aug_transforms"
+        ),
         "vision.blocks",
         "vision.images: PILImage PILImageBW PILMask load_image",
         "vision.learner: cnn_learner vision_learner",

@@ -23,7 +23,7 @@ class Datasets(Subsets):
         n_inp: how many elements are inputs; None is all but the last, at least one.
         do_setup: whether to set the pipelines up.
         train_setup: whether they are set up with the first split only.
-        tls: ready `TfmdLists` instead of items and tfms.
+        lists: ready `TfmdLists` instead of items and tfms.
 
     Attributes:
         tls: one `TfmdLists` per element of the tuple.
@@ -45,15 +45,15 @@ class Datasets(Subsets):
         n_inp: int | None = None,
         do_setup: bool = True,
         train_setup: bool = True,
-        tls: Sequence[TfmdLists] | None = None,
+        lists: Sequence[TfmdLists] | None = None,
     ) -> None:
-        if tls is None:
+        if lists is None:
             items = items if hasattr(items, "__getitem__") else list(items)
-            tls = [
+            lists = [
                 TfmdLists(items, t, splits=splits, do_setup=do_setup, train_setup=train_setup)
                 for t in _each_pipeline(tfms)
             ]
-        self.tls: list[TfmdLists] = list(tls)
+        self.tls: list[TfmdLists] = list(lists)
         self.n_inp = max(1, len(self.tls) - 1) if n_inp is None else n_inp
         if not 1 <= self.n_inp <= len(self.tls):
             raise ContractError(
@@ -124,7 +124,7 @@ class Datasets(Subsets):
             if skip is None:
                 skip = tl.infer_idx(get_item(items, 0)) if len(items) else 0
             made.append(TfmdLists(items, tl.tfms[skip:], split_idx=1, do_setup=False))
-        return Datasets(tls=made, n_inp=self.n_inp)
+        return Datasets(lists=made, n_inp=self.n_inp)
 
     def gather(self, name: str, default: Any = None) -> Any:
         """Look an attribute up in the transforms of all pipelines.
@@ -188,7 +188,7 @@ class Datasets(Subsets):
         return f"Datasets({len(self)} items, {self.n_inp} of {len(self.tls)} inputs, {pipelines})"
 
     def _with(self, tls: list[TfmdLists]) -> Self:
-        return type(self)(tls=tls, n_inp=self.n_inp)
+        return type(self)(lists=tls, n_inp=self.n_inp)
 
 
 def decode_at(ds: Datasets | TfmdLists, i: int) -> Any:

@@ -196,7 +196,7 @@ def _data_from(state: dict[str, Any] | None, device: torch.device | str) -> Data
     if state is None:
         return DataLoaders([], [])
     tls = [TfmdLists([], Pipeline(tfms), do_setup=False) for tfms in state["items"]]
-    dataset = Datasets(tls=tls, n_inp=state["n_inp"])
+    dataset = Datasets(lists=tls, n_inp=state["n_inp"])
     stages: Any = {stage: state[stage] for stage in PIPELINES}
     dl = TfmdDL(dataset, state["bs"], device=device, do_setup=False, **stages)
     return DataLoaders(dl, dl.new(), device=device)

@@ -219,23 +219,6 @@ class Warp(SpatialTransform):
 
 @savable
 @dataclass(repr=False)
-class SpatialChain(SpatialTransform):
-    """Several geometric transforms as one matrix and one interpolation.
-
-    Args:
-        tfms: In the order in which they happen; their own sizes and modes do not count.
-    """
-
-    tfms: list[SpatialTransform] = field(default_factory=list)
-
-    def matrices(self, n: int, aspect: float) -> Tensor:
-        """The product of the draws of all transforms."""
-        drawn = [t.matrices(n, aspect) for t in self.tfms]
-        return reduce(torch.matmul, drawn, identity_matrix(n))
-
-
-@savable
-@dataclass(repr=False)
 class Lighting(ItemTransform, overrides_verbs=True):
     """Change brightness, contrast and saturation of images in one pass, each item by its own draw.
 
@@ -263,8 +246,12 @@ class Lighting(ItemTransform, overrides_verbs=True):
 
     def __call__(self, x: Any, split_idx: int | None = None) -> Any:
         """Relight the images of the batch `x`, in training."""
+        return self.relit(x) if split_idx == 0 else x
+
+    def relit(self, x: Any, *, in_place: bool = False) -> Any:
+        """Draw, and relight the images of the batch `x`; `in_place` lets them be overwritten."""
         image = next((p for p in parts_of(x) if isinstance(p, TensorImage)), None)
-        if split_idx != 0 or image is None:
+        if image is None:
             return x
         n = len(image)
         amounts = (
@@ -273,12 +260,12 @@ class Lighting(ItemTransform, overrides_verbs=True):
             self._factors(n, self.saturation),
         )
 
-        def relit(part: Any) -> Any:
+        def one(part: Any) -> Any:
             if not isinstance(part, TensorImage):
                 return part
-            return TensorImage.wrap(relight(plain(part), *amounts), like=part)
+            return TensorImage.wrap(relight(plain(part), *amounts, in_place=in_place), like=part)
 
-        return each_part(relit, x)
+        return each_part(one, x)
 
     def _levels(self, n: int) -> Tensor | None:
         if not self.brightness:
@@ -306,6 +293,32 @@ def Contrast(max_lighting: float = 0.2, p: float = 0.75) -> Lighting:  # noqa: N
 def Saturation(max_lighting: float = 0.2, p: float = 0.75) -> Lighting:  # noqa: N802  # as Brightness
     """`Lighting` that only changes the saturation."""
     return Lighting(saturation=max_lighting, p=p)
+
+
+@savable
+@dataclass(repr=False)
+class SpatialChain(SpatialTransform):
+    """Several geometric transforms as one matrix and one interpolation, then a change of light.
+
+    Args:
+        tfms: In the order in which they happen; their own sizes and modes do not count.
+        light: Applied to the result, which costs less than a transform of its own.
+    """
+
+    tfms: list[SpatialTransform] = field(default_factory=list)
+    light: Lighting | None = None
+
+    def matrices(self, n: int, aspect: float) -> Tensor:
+        """The product of the draws of all transforms."""
+        drawn = [t.matrices(n, aspect) for t in self.tfms]
+        return reduce(torch.matmul, drawn, identity_matrix(n))
+
+    def __call__(self, x: Any, split_idx: int | None = None) -> Any:
+        """Move every element of the batch `x` that has a place, and relight its images."""
+        done = super().__call__(x, split_idx)
+        if self.light is None or split_idx != 0:
+            return done
+        return self.light.relit(done, in_place=done is not x)
 
 
 class AugArgs(TypedDict, total=False):
@@ -346,7 +359,7 @@ _AUG_DEFAULTS: dict[str, Any] = {
 
 
 def aug_transforms(**options: Unpack[AugArgs]) -> list[Any]:
-    """The usual augmentation of photographs, as two batch transforms and `xtra_tfms`.
+    """The usual augmentation of photographs, as one batch transform and `xtra_tfms`.
 
     Args:
         options: `do_flip` (True) mirrors half of the items, with `flip_vert` (False) all eight
@@ -360,8 +373,9 @@ def aug_transforms(**options: Unpack[AugArgs]) -> list[Any]:
         UnknownArgumentError: A name in `options` is unknown.
 
     Example:
-        >>> [type(t).__name__ for t in aug_transforms(size=224, max_warp=0.0)]
-        ['SpatialChain', 'Lighting']
+        >>> (tfm,) = aug_transforms(size=224, max_warp=0.0, max_zoom=1.0)
+        >>> [type(t).__name__ for t in (*tfm.tfms, tfm.light)]
+        ['Flip', 'Rotate', 'Lighting']
     """
     refuse_unknown("aug_transforms", options, _AUG_DEFAULTS)
     o = {**_AUG_DEFAULTS, **options}
@@ -375,11 +389,10 @@ def aug_transforms(**options: Unpack[AugArgs]) -> list[Any]:
         spatial.append(Rotate(o["max_rotate"] * mult, p))
     if o["min_zoom"] != 1 or o["max_zoom"] != 1:
         spatial.append(Zoom(o["min_zoom"], o["max_zoom"], p))
-    tfms: list[Any] = []
+    amount = o["max_lighting"] * mult
+    light = Lighting(amount, amount, p=o["p_lighting"]) if amount else None
+    xtra = o["xtra_tfms"] or []
     if spatial or o["size"] is not None:
         same = {key: o[key] for key in ("size", "mode", "pad_mode")}
-        tfms.append(SpatialChain(spatial, **same))
-    if o["max_lighting"]:
-        light = o["max_lighting"] * mult
-        tfms.append(Lighting(light, light, p=o["p_lighting"]))
-    return [*tfms, *(o["xtra_tfms"] or [])]
+        return [SpatialChain(spatial, light, **same), *xtra]
+    return [*([] if light is None else [light]), *xtra]

@@ -112,17 +112,17 @@ def crop_matrix(left: Tensor, top: Tensor, right: Tensor, bottom: Tensor) -> Ten
 
 @lru_cache(maxsize=32)
 def _pixel_centres(height: int, width: int, device: torch.device) -> Tensor:
-    """Homogeneous coordinates of the pixel centres, `(height * width, 3)`."""
+    """Homogeneous coordinates of the pixel centres, `(3, height * width)`."""
     ys = (torch.arange(height, device=device) * 2 + 1 - height) / height  # exactly symmetric
     xs = (torch.arange(width, device=device) * 2 + 1 - width) / width
     y, x = torch.meshgrid(ys, xs, indexing="ij")
-    return torch.stack([x, y, torch.ones_like(x)], dim=-1).view(-1, _ROWS)
+    return torch.stack([x, y, torch.ones_like(x)]).view(_ROWS, -1)
 
 
 def _grid(matrix: Tensor, size: tuple[int, int]) -> Tensor:
-    moved = _pixel_centres(*size, matrix.device) @ matrix.transpose(1, 2)
-    xy = moved[..., :2] / moved[..., 2:]
-    return xy.view(-1, *size, 2)
+    moved = matrix @ _pixel_centres(*size, matrix.device)
+    xy = moved[:, :2].div_(moved[:, 2:])  # x and y stay planes: no more memory, and faster to read
+    return xy.unflatten(2, size).permute(0, 2, 3, 1)
 
 
 def warp(

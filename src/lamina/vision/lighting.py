@@ -15,6 +15,8 @@ def relight(
     brightness: Tensor | None = None,
     contrast: Tensor | None = None,
     saturation: Tensor | None = None,
+    *,
+    in_place: bool = False,
 ) -> Tensor:
     """Change the light of a batch of images, each by its own amount.
 
@@ -23,6 +25,7 @@ def relight(
         brightness: `(b,)` in (0, 1); 0.5 changes nothing, 0.7 makes mid-grey 0.7.
         contrast: `(b,)`, positive; 1 changes nothing.
         saturation: `(b,)`; 1 changes nothing, 0 gives grey.
+        in_place: Whether `x` may be overwritten.
 
     Example:
         >>> grey = torch.full((1, 3, 2, 2), 0.5)
@@ -30,7 +33,7 @@ def relight(
         0.7
     """
     edge = torch.finfo(x.dtype).eps  # what keeps the logits of 0 and 1 finite
-    light = torch.logit(x, eps=edge)
+    light = x.logit_(edge) if in_place else x.logit(edge)
     if contrast is not None:
         light.mul_(_per_item(contrast, x))
     if brightness is not None:

@@ -238,7 +238,7 @@ class ImageDataLoaders(DataLoaders):
             item_tfms=options.get("item_tfms"),
             batch_tfms=options.get("batch_tfms"),
         )
-        loading = {key: options[key] for key in _LOADING if key in options}
+        loading: Any = {key: value for key, value in options.items() if key in _LOADING}
         dls = block.dataloaders(items, path, **loading)
         return cls(*dls, path=path, device=dls.device)
 
