@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from lamina.data.loaders import DataLoaders
 from torch import nn
 
+from lamina.data.loaders import DataLoaders
 from lamina.nn.losses import MSELossFlat
 from lamina.optim.recipes import Adam
 from lamina.train import events

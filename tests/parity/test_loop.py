@@ -3,10 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from lamina.data.loaders import DataLoaders
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from lamina.data.loaders import DataLoaders
 from lamina.metrics.regress import mae
 from lamina.optim.recipes import SGD, Adam
 from lamina.train.learner import Learner
