@@ -1,14 +1,20 @@
-"""Batch augmentation against what one would write by hand for exactly this, and by its parts.
+"""Batch augmentation and opening photographs against what one would write by hand for just this.
 
-By hand: draw, one matrix per item, one grid, one interpolation, one pass in place for light and
-normalisation. Both draw from generators of their own and do the same arithmetic.
+By hand, a batch is augmented with one matrix per item, one grid, one interpolation, and light and
+normalisation in place; a photograph is opened and resized with Pillow.
 """
 
 import sys
+import tarfile
 from collections.abc import Callable
+from functools import partial
+from io import BytesIO
+from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from _timing import Row, print_rows, ratio_row
@@ -18,6 +24,8 @@ from lamina.foundation.seeding import Randomness, using
 from lamina.tensor.types import TensorCategory, TensorImage
 from lamina.vision.augment import aug_transforms
 from lamina.vision.models.architectures import imagenet_stats
+from lamina.vision.opening import OpenImage, ToTensor
+from lamina.vision.resize import Resize
 
 N, SIZE = 64, 224
 
@@ -27,14 +35,47 @@ def main() -> bool:
     torch.set_num_threads(1)
     x, y = torch.rand(N, 3, 256, 256), torch.arange(N)
     batch = (TensorImage(x), TensorCategory(y))
-    light_only = aug_transforms(do_flip=False, max_rotate=0.0, max_warp=0.0, max_zoom=1.0)
+    augment, move = aug_transforms(size=SIZE), aug_transforms(size=SIZE, max_lighting=0.0)
+    normalize = Normalize.from_stats(*imagenet_stats)
     rows: list[Row] = [
-        _row("default augmentation", _pipeline(*aug_transforms(size=SIZE)), batch, _by_hand(x)),
-        _row("geometry", _pipeline(*aug_transforms(size=SIZE, max_lighting=0.0), normal=False),
-             batch, lambda: _moved(x)),
-        _row("light, normalisation", _pipeline(*light_only), batch, lambda: _lit(x.clone())),
-    ]  # fmt: skip
+        _row("default augmentation", Pipeline([*augment, normalize], 0), batch, _by_hand(x)),
+        _row("its geometry", Pipeline(move, 0), batch, lambda: _moved(x)),
+        *_photo_rows(),
+    ]
     return print_rows(rows)
+
+
+def _photo_rows() -> list[Row]:
+    """Measure ten photographs of about 450 x 320 pixels, from bytes to a tensor."""
+    archive = Path(__file__).resolve().parent.parent / "samples" / "known_photos.tgz"
+    with tarfile.open(archive) as tar:
+        found = [tar.extractfile(m) for m in tar.getmembers() if m.name.endswith(".jpg")]
+        photos = [file.read() for file in found if file is not None]
+    return [
+        ratio_row(
+            f"10 photos to {size} pixels",
+            partial(_open_ours, Pipeline([OpenImage(), Resize(size), ToTensor()], 1), photos),
+            partial(_open_plainly, photos, size),
+            goal=goal,
+            n=2,
+        )
+        for size, goal in ((224, 1.1), (100, 0.9))  # the decoder can help with the second only
+    ]
+
+
+def _open_ours(pipeline: Pipeline, photos: list[bytes]) -> None:
+    for data in photos:
+        pipeline(data)
+
+
+def _open_plainly(photos: list[bytes], size: int) -> None:
+    for data in photos:
+        im = Image.open(BytesIO(data)).convert("RGB")
+        side = min(im.size)
+        left, top = (im.width - side) / 2, (im.height - side) / 2
+        box = (left, top, left + side, top + side)
+        small = im.resize((size, size), Image.Resampling.BILINEAR, box=box)
+        torch.from_numpy(np.array(small)).permute(2, 0, 1).contiguous()
 
 
 def _row(
@@ -45,10 +86,6 @@ def _row(
             ours(batch)
 
     return ratio_row(name, run, by_hand, goal=1.1, n=1, repeats=9)
-
-
-def _pipeline(*tfms: object, normal: bool = True) -> Pipeline:
-    return Pipeline([*tfms, *([Normalize.from_stats(*imagenet_stats)] if normal else [])], 0)
 
 
 def _by_hand(x: Tensor) -> Callable[[], Tensor]:

@@ -297,7 +297,7 @@ def Saturation(max_lighting: float = 0.2, p: float = 0.75) -> Lighting:  # noqa:
 
 @savable
 @dataclass(repr=False)
-class SpatialChain(SpatialTransform):
+class SpatialChain(SpatialTransform, overrides_verbs=True):
     """Several geometric transforms as one matrix and one interpolation, then a change of light.
 
     Args:

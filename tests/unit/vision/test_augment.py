@@ -201,6 +201,20 @@ def test_light_with_no_amount_or_chance_is_the_identity():
         torch.testing.assert_close(plain(seeded(tfm, x)), plain(x), rtol=0, atol=1e-6)
 
 
+def test_a_chain_with_light_is_the_chain_and_then_the_light():
+    x, light = images(), Lighting(0.4, 0.4, 0.4)
+    together = seeded(SpatialChain([Rotate()], light), x)
+    with using(Randomness(0)):
+        apart = light(SpatialChain([Rotate()])(x, split_idx=0), split_idx=0)
+    torch.testing.assert_close(plain(together), plain(apart), rtol=0, atol=0)
+
+
+def test_light_alone_needs_no_chain():
+    off = {"do_flip": False, "max_rotate": 0, "max_zoom": 1, "max_warp": 0}
+    (light,) = aug_transforms(**off)
+    assert isinstance(light, Lighting)
+
+
 def test_brightness_is_as_far_up_as_down():
     grey = TensorImage(torch.full((2000, 1, 1, 1), 0.5))
     out = plain(seeded(Brightness(0.2, p=1.0), grey)).flatten()
@@ -209,18 +223,19 @@ def test_brightness_is_as_far_up_as_down():
 
 
 def test_the_usual_augmentation():
-    chain, light = aug_transforms(size=24)
+    (chain,) = aug_transforms(size=24)
+    light = chain.light
     assert [type(t) for t in chain.tfms] == [Flip, Warp, Rotate, Zoom]
     assert (chain.size, chain.mode, chain.pad_mode) == (24, "bilinear", "reflection")
     assert (light.brightness, light.contrast, light.saturation, light.p) == (0.2, 0.2, 0.0, 0.75)
 
 
 def test_options_of_the_usual_augmentation():
-    chain, light, extra = aug_transforms(
+    chain, extra = aug_transforms(
         mult=2, flip_vert=True, p_affine=0.5, p_lighting=0.6, max_zoom=1.0, xtra_tfms=[Flip()]
     )
     assert repr(chain.tfms) == repr([Dihedral(), Warp(0.4, 0.5), Rotate(20.0, 0.5)])
-    assert (light.contrast, light.p) == (0.4, 0.6)
+    assert (chain.light.contrast, chain.light.p) == (0.4, 0.6)
     assert isinstance(extra, Flip)
 
 

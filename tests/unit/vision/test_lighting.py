@@ -67,3 +67,23 @@ def test_the_input_is_left_alone():
     x = ramp()
     relight(x, amounts(0.9, 0.1), amounts(2, 2), amounts(2, 2))
     torch.testing.assert_close(x, ramp(), rtol=0, atol=0)
+
+
+def test_in_place_does_the_same_and_reuses_the_memory():
+    args = amounts(0.9, 0.1), amounts(2, 2)
+    x = ramp()
+    out = relight(x, *args, in_place=True)
+    assert out.data_ptr() == x.data_ptr()
+    torch.testing.assert_close(out, relight(ramp(), *args), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_gradients_pass(in_place: bool):
+    x = ramp(torch.float64)[:, :, 1:-1].clone().requires_grad_()
+
+    def lit(x):
+        return relight(
+            x * 1, amounts(0.6, 0.4), amounts(2, 0.5), amounts(2, 0.5), in_place=in_place
+        )
+
+    assert torch.autograd.gradcheck(lit, x)
