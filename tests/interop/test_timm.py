@@ -5,6 +5,7 @@ import timm
 import torch
 
 from lamina.nn import resnet
+from lamina.vision.models.model import create_vision_model, split_groups
 
 pytestmark = pytest.mark.interop
 
@@ -28,3 +29,25 @@ def test_our_weights_load_in_timm(name: str):
     result = other.load_state_dict(getattr(resnet, name)().state_dict())
     assert not result.missing_keys
     assert not result.unexpected_keys
+
+
+@pytest.mark.parametrize("name", ["resnet18", "convnext_atto", "efficientnet_b0"])
+@pytest.mark.parametrize("n_in", [3, 1])
+def test_a_timm_network_is_an_architecture(name: str, n_in: int):
+    def features(*, n_in: int, n_out: int) -> torch.nn.Module:
+        whole = timm.create_model(name, in_chans=n_in, num_classes=0, global_pool="")
+        return torch.nn.Sequential(whole, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+
+    model = create_vision_model(features, 5, n_in=n_in).eval()
+    assert model(torch.zeros(2, n_in, 64, 64)).shape == (2, 5)
+    body, head = split_groups(model)
+    assert len(body) + len(head) == len(list(model.parameters()))
+
+
+def test_a_timm_resnet_is_cut_before_its_pool():
+    def whole(*, n_in: int, n_out: int) -> torch.nn.Module:
+        return timm.create_model("resnet18", in_chans=n_in, num_classes=n_out)
+
+    model = create_vision_model(whole, 5)
+    assert [n for n, _ in model.body.named_children()][-1] == "layer4"
+    assert model(torch.zeros(2, 3, 64, 64)).shape == (2, 5)

@@ -1,5 +1,9 @@
 """Our networks are torchvision's: the same names, the same numbers, weights go both ways."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 import torchvision
@@ -7,6 +11,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from lamina.nn import mobilenet, resnet
+from lamina.vision.models.architectures import ARCHITECTURES
+from lamina.vision.models.body import load_weights
+from lamina.vision.models.model import create_vision_model, split_groups
 
 pytestmark = pytest.mark.interop
 
@@ -41,9 +48,10 @@ def photos(n: int = 2) -> torch.Tensor:
     return torch.randn(n, 3, 96, 96, generator=torch.Generator().manual_seed(2))
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", [*OURS, "resnet101", "resnet152"])
 def test_names_and_shapes_are_the_same(name: str):
-    ours, other = OURS[name]().state_dict(), theirs(name).state_dict()
+    with torch.device("meta"):
+        ours, other = ARCHITECTURES[name].make().state_dict(), theirs(name).state_dict()
     assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in other.items()}
 
 
@@ -83,3 +91,37 @@ def test_the_bundled_mobilenet_works_in_torchvision(samples):
     ours.load_state_dict(weights)
     with torch.no_grad():
         torch.testing.assert_close(ours(photos()), other(photos()), **EXACT)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_file_saved_from_their_model_loads(name: str, tmp_path: Path):
+    other, ours = shaken(theirs(name)).eval(), OURS[name]().eval()
+    torch.save(other.state_dict(), tmp_path / "weights.pth")
+    load_weights(ours, tmp_path / "weights.pth")
+    with torch.no_grad():
+        torch.testing.assert_close(ours(photos()), other(photos()), **EXACT)
+
+
+def test_their_file_starts_a_vision_model(tmp_path: Path):
+    other = shaken(theirs("resnet18")).eval()
+    torch.save(other.state_dict(), tmp_path / "weights.pth")
+    model = create_vision_model("resnet18", 5, weights=tmp_path / "weights.pth").eval()
+    features = nn.Sequential(*list(other.children())[:-2])
+    with torch.no_grad():
+        torch.testing.assert_close(model.body(photos()), features(photos()), **EXACT)
+
+
+def test_their_network_is_an_architecture():
+    def densenet(*, n_in: int, n_out: int) -> nn.Module:
+        assert n_in == 3
+        return torchvision.models.densenet121(num_classes=n_out)
+
+    model = create_vision_model(densenet, 5, cut=1)
+    assert model(photos()).shape == (2, 5)
+    assert [len(group) > 0 for group in split_groups(model)] == [True, True]
+
+
+def test_vision_leaves_torchvision_alone():
+    code = "import sys, lamina.vision.all; print('torchvision' in sys.modules)"
+    run = [sys.executable, "-c", code]
+    assert subprocess.run(run, check=True, capture_output=True, text=True).stdout == "False\n"

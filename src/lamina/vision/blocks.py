@@ -2,6 +2,7 @@
 
 from lamina.data.block import TransformBlock
 from lamina.data.normalize import IntToFloatTensor
+from lamina.vision import show  # noqa: F401  # registers how pictures of pictures are shown
 from lamina.vision.images import PILBase, PILImage
 from lamina.vision.opening import OpenImage, ToTensor
 
