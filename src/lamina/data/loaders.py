@@ -1,6 +1,6 @@
 """`DataLoaders`: the loaders that belong together, training first, and what they have in common."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -8,6 +8,7 @@ import torch
 
 from lamina.data.items import TfmdLists
 from lamina.data.loader import DataLoader
+from lamina.data.loading.group import LoaderGroup
 from lamina.data.loading.options import OPTIONS, LoaderOptions
 from lamina.data.loading.plain import PlainLoader
 from lamina.data.task import Task
@@ -16,7 +17,7 @@ from lamina.data.transform import Transform, mk_transform
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError, UnknownNameError, refuse_unknown
 from lamina.foundation.signatures import signature_names
-from lamina.tensor.device import default_device, parse_device
+from lamina.tensor.device import default_device
 
 __all__ = ["DataLoaders", "LoadersArgs", "PlainLoader", "refuse_options"]
 
@@ -47,7 +48,7 @@ class LoadersArgs(LoaderOptions, total=False):
     dl_type: type[DataLoader]
 
 
-class DataLoaders:
+class DataLoaders(LoaderGroup):
     """Loaders for training and one or more validation sets.
 
     Args:
@@ -70,16 +71,6 @@ class DataLoaders:
 
     Source: Howard & Gugger, "fastai: A Layered API for Deep Learning", 2020, "DataLoaders".
     """
-
-    def __init__(
-        self, *loaders: Any, path: str | Path = ".", device: torch.device | str | None = None
-    ) -> None:
-        if not loaders:
-            raise ContractError("DataLoaders: no loader given. Give at least the training loader.")
-        self.loaders: list[Any] = [_as_loader(loader) for loader in loaders]
-        self.path = Path(path)
-        given = self.loaders[0].device if device is None else parse_device(device)
-        self.to(given or default_device())
 
     @classmethod
     def from_dsets(
@@ -116,32 +107,6 @@ class DataLoaders:
         return cls(*dls, path=path, device=dls.device)
 
     @property
-    def train(self) -> Any:
-        """The training loader."""
-        return self.loaders[0]
-
-    @property
-    def valid(self) -> Any:
-        """The first validation loader.
-
-        Raises:
-            ContractError: there is none.
-        """
-        if len(self.loaders) < 2:
-            raise ContractError("DataLoaders: there is no validation loader. Give a second one.")
-        return self.loaders[1]
-
-    @property
-    def train_ds(self) -> Any:
-        """The data set of the training loader."""
-        return self.train.dataset
-
-    @property
-    def valid_ds(self) -> Any:
-        """The data set of the first validation loader."""
-        return self.valid.dataset
-
-    @property
     def n_inp(self) -> int | None:
         """How many elements of a batch are inputs; None if the training loader does not say."""
         return getattr(self.train, "n_inp", None)
@@ -162,31 +127,6 @@ class DataLoaders:
         task = self.task
         task = task[-1] if isinstance(task, L) else task
         return self.gather("c") if task is None else task.n_out
-
-    def gather(self, name: str, default: Any = None) -> Any:
-        """Look an attribute up in the transforms of the training loader.
-
-        Args:
-            name: the attribute.
-            default: returned if no transform has it.
-        """
-        look_up = getattr(self.train, "gather", None)
-        return default if look_up is None else look_up(name, default)
-
-    def to(self, device: torch.device | str) -> Self:
-        """Send the batches of all loaders to a device.
-
-        Args:
-            device: a device or its name.
-        """
-        self.device = parse_device(device)
-        for loader in self.loaders:
-            loader.to(self.device)
-        return self
-
-    def one_batch(self) -> Any:
-        """Return a batch of the training loader."""
-        return self.train.one_batch()
 
     def show_batch(self, b: Any = None, max_n: int = 9, **options: Any) -> Any:
         """Show items of the training loader; see `TfmdDL.show_batch`."""
@@ -233,7 +173,13 @@ class DataLoaders:
         else:
             ds = items
         return loader.new(
-            ds, bs=bs or loader.bs, shuffle=False, drop_last=False, num_workers=num_workers, n=None
+            ds,
+            bs=bs or loader.bs,
+            shuffle=False,
+            drop_last=False,
+            num_workers=num_workers,
+            n=None,
+            get_idxs=None,
         )
 
     def new_empty(self) -> Self:
@@ -267,22 +213,6 @@ class DataLoaders:
     def _last(self) -> Any:
         """Return the loader whose transforms are those of validation, where there is one."""
         return self.loaders[min(1, len(self.loaders) - 1)]
-
-    def __getitem__(self, i: int) -> Any:
-        return self.loaders[i]
-
-    def __len__(self) -> int:
-        return len(self.loaders)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.loaders)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self.loaders))}, {self.device})"
-
-
-def _as_loader(loader: Any) -> Any:
-    return loader if isinstance(loader, DataLoader | PlainLoader) else PlainLoader(loader)
 
 
 def refuse_options(where: str, options: Iterable[str], kind: type | None = None) -> None:

@@ -150,3 +150,10 @@ def test_loaders_move_together(dls):
     dls.to("meta")
     assert [dl.device.type for dl in dls] == ["meta"] * 3
     assert dls.valid.one_batch()[0].device.type == "meta"
+
+
+def test_batches_move_to_the_cpu_and_to_a_gpu_that_is_there():
+    dls = DataLoaders([(torch.zeros(2),)])
+    assert dls.cpu().device == torch.device("cpu")
+    if torch.cuda.is_available():
+        assert dls.cuda().one_batch()[0].is_cuda
