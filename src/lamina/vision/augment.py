@@ -64,8 +64,17 @@ moved: TypeTable[Any] = TypeTable()
 """What moves an element of a batch, by its type: `f(element, move) -> element`."""
 
 
+def _float_batch(x: TensorImage) -> Tensor:
+    if x.ndim != 4 or not x.is_floating_point():
+        raise ContractError(
+            f"Batch augmentation: an image of shape {tuple(x.shape)} and type {x.dtype}. Expected "
+            "floats (b, c, h, w): give the transform as batch_tfms, after IntToFloatTensor()."
+        )
+    return plain(x)
+
+
 def _move_image(x: TensorImage, move: Move) -> TensorImage:
-    out = warp(plain(x), move.matrix, move.size, mode=move.mode, pad_mode=move.pad_mode)
+    out = warp(_float_batch(x), move.matrix, move.size, mode=move.mode, pad_mode=move.pad_mode)
     return TensorImage.wrap(out, like=x)
 
 
@@ -146,7 +155,12 @@ def _sometimes(matrix: Tensor, p: float) -> Tensor:
 @savable
 @dataclass(repr=False)
 class Flip(SpatialTransform):
-    """Mirror left and right with probability `p`."""
+    """Mirror left and right with probability `p`.
+
+    Example:
+        >>> Flip(p=1.0)(TensorImage([[[[0.0, 0.5, 1.0, 1.0]]]]), split_idx=0)
+        TensorImage([[[[1.0000, 1.0000, 0.5000, 0.0000]]]])
+    """
 
     p: float = 0.5
 
@@ -158,7 +172,12 @@ class Flip(SpatialTransform):
 @savable
 @dataclass(repr=False)
 class Dihedral(SpatialTransform):
-    """One of the eight symmetries of the square, each as likely, with probability `p`."""
+    """One of the eight symmetries of the square, each as likely, with probability `p`.
+
+    Example:
+        >>> Dihedral(p=1.0)(TensorImage(torch.rand(4, 3, 8, 8)), split_idx=0).shape
+        torch.Size([4, 3, 8, 8])
+    """
 
     p: float = 0.5
 
@@ -170,7 +189,12 @@ class Dihedral(SpatialTransform):
 @savable
 @dataclass(repr=False)
 class Rotate(SpatialTransform):
-    """Turn by up to `max_deg` degrees either way, with probability `p`."""
+    """Turn by up to `max_deg` degrees either way, with probability `p`.
+
+    Example:
+        >>> Rotate(30.0, size=(16, 24))(TensorImage(torch.rand(2, 3, 32, 32)), split_idx=1).shape
+        torch.Size([2, 3, 16, 24])
+    """
 
     max_deg: float = 10.0
     p: float = 0.5
@@ -183,7 +207,12 @@ class Rotate(SpatialTransform):
 @savable
 @dataclass(repr=False)
 class Zoom(SpatialTransform):
-    """Magnify by `min_zoom` to `max_zoom` around a random place, with probability `p`."""
+    """Magnify by `min_zoom` to `max_zoom` around a random place, with probability `p`.
+
+    Example:
+        >>> Zoom(2.0, 2.0, p=1.0).matrices(1, aspect=1.0)[0].diagonal()
+        tensor([0.5000, 0.5000, 1.0000])
+    """
 
     min_zoom: float = 1.0
     max_zoom: float = 1.1
@@ -202,6 +231,10 @@ class Warp(SpatialTransform):
 
     Raises:
         ContractError: `magnitude` is above 0.5, where the horizon would come into the picture.
+
+    Example:
+        >>> Warp(0.2, p=1.0).matrices(3, aspect=1.0).shape
+        torch.Size([3, 3, 3])
     """
 
     magnitude: float = 0.2
@@ -230,6 +263,11 @@ class Lighting(ItemTransform, overrides_verbs=True):
 
     Raises:
         ContractError: An amount is not below 1.
+
+    Example:
+        >>> x = TensorImage(torch.rand(2, 3, 8, 8))
+        >>> Lighting(0.2, 0.2)(x, split_idx=1) is x
+        True
     """
 
     order: ClassVar[int] = 40
@@ -263,7 +301,9 @@ class Lighting(ItemTransform, overrides_verbs=True):
         def one(part: Any) -> Any:
             if not isinstance(part, TensorImage):
                 return part
-            return TensorImage.wrap(relight(plain(part), *amounts, in_place=in_place), like=part)
+            return TensorImage.wrap(
+                relight(_float_batch(part), *amounts, in_place=in_place), like=part
+            )
 
         return each_part(one, x)
 
@@ -281,17 +321,32 @@ class Lighting(ItemTransform, overrides_verbs=True):
 
 
 def Brightness(max_lighting: float = 0.2, p: float = 0.75) -> Lighting:  # noqa: N802  # a constructor
-    """`Lighting` that only changes the brightness."""
+    """`Lighting` that only changes the brightness.
+
+    Example:
+        >>> Brightness(0.3)
+        Lighting(brightness=0.3, contrast=0.0, saturation=0.0, p=0.75)
+    """
     return Lighting(brightness=max_lighting, p=p)
 
 
 def Contrast(max_lighting: float = 0.2, p: float = 0.75) -> Lighting:  # noqa: N802  # as Brightness
-    """`Lighting` that only changes the contrast."""
+    """`Lighting` that only changes the contrast.
+
+    Example:
+        >>> Contrast(0.3, p=1.0)
+        Lighting(brightness=0.0, contrast=0.3, saturation=0.0, p=1.0)
+    """
     return Lighting(contrast=max_lighting, p=p)
 
 
 def Saturation(max_lighting: float = 0.2, p: float = 0.75) -> Lighting:  # noqa: N802  # as Brightness
-    """`Lighting` that only changes the saturation."""
+    """`Lighting` that only changes the saturation.
+
+    Example:
+        >>> Saturation(0.3).saturation
+        0.3
+    """
     return Lighting(saturation=max_lighting, p=p)
 
 
@@ -303,6 +358,11 @@ class SpatialChain(SpatialTransform, overrides_verbs=True):
     Args:
         tfms: In the order in which they happen; their own sizes and modes do not count.
         light: Applied to the result, which costs less than a transform of its own.
+
+    Example:
+        >>> tfm = SpatialChain([Flip(), Rotate(20.0)], Brightness(), size=24)
+        >>> tfm(TensorImage(torch.rand(2, 3, 32, 32)), split_idx=0).shape
+        torch.Size([2, 3, 24, 24])
     """
 
     tfms: list[SpatialTransform] = field(default_factory=list)

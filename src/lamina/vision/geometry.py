@@ -33,7 +33,12 @@ def _matrix(rows: list[list[Tensor | float]], like: Tensor) -> Tensor:
 
 
 def identity_matrix(n: int) -> Tensor:
-    """`n` matrices that change nothing, `(n, 3, 3)`."""
+    """`n` matrices that change nothing, `(n, 3, 3)`.
+
+    Example:
+        >>> identity_matrix(2).shape
+        torch.Size([2, 3, 3])
+    """
     return torch.eye(_ROWS).expand(n, _ROWS, _ROWS)
 
 
@@ -56,6 +61,10 @@ def dihedral_matrix(k: Tensor) -> Tensor:
 
     Args:
         k: `(b,)`, integers 0 to 7.
+
+    Example:
+        >>> dihedral_matrix(torch.tensor([4]))[0].int().tolist()
+        [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
     """
     sx, sy = 1.0 - 2.0 * (k % 2).float(), 1.0 - 2.0 * (k // 2 % 2).float()
     swap = (k // 4).float()
@@ -82,6 +91,10 @@ def zoom_matrix(scale: Tensor, x: Tensor, y: Tensor) -> Tensor:
         scale: `(b,)`; above 1 magnifies.
         x: `(b,)`, from 0 (the left edge stays) to 1 (the right edge stays).
         y: The same from top to bottom.
+
+    Example:
+        >>> zoom_matrix(*torch.tensor([[2.0], [0.0], [0.5]]))[0, :2].tolist()
+        [[0.5, 0.0, -0.5], [0.0, 0.5, 0.0]]
     """
     rest = 1 - 1 / scale
     return _matrix(
@@ -143,12 +156,18 @@ def warp(
         pad_mode: What lies outside: "reflection", "border" or "zeros".
 
     A reduction to less than half is preceded by averaging to twice the size, against aliasing.
+
+    Example:
+        >>> warp(torch.rand(2, 3, 32, 32), identity_matrix(2), (16, 24)).shape
+        torch.Size([2, 3, 16, 24])
     """
     size = size or (x.shape[-2], x.shape[-1])
     if mode != "nearest" and min(x.shape[-2] / size[0], x.shape[-1] / size[1]) > 2:
         x = F.interpolate(x, size=(size[0] * 2, size[1] * 2), mode="area")
-    grid = _grid(matrix.to(x.device, torch.float32), size).to(x.dtype)
-    return F.grid_sample(x, grid, mode=mode, padding_mode=pad_mode, align_corners=False)
+    exact = x if x.dtype in (torch.float32, torch.float64) else x.float()  # as places have to be
+    grid = _grid(matrix.to(x.device, torch.float32), size).to(exact.dtype)
+    out = F.grid_sample(exact, grid, mode=mode, padding_mode=pad_mode, align_corners=False)
+    return out.to(x.dtype)
 
 
 def map_points(points: Tensor, matrix: Tensor) -> Tensor:
@@ -157,6 +176,10 @@ def map_points(points: Tensor, matrix: Tensor) -> Tensor:
     Args:
         points: `(b, n, 2)`, x and y from -1 to 1.
         matrix: `(b, 3, 3)`, output to input coordinates (its inverse is applied).
+
+    Example:
+        >>> map_points(torch.tensor([[[0.5, 0.2]]]), flip_matrix(torch.tensor([True])))
+        tensor([[[-0.5000,  0.2000]]])
     """
     ones = torch.ones_like(points[..., :1])
     inverse = torch.linalg.inv(matrix.to(points.device, points.dtype))

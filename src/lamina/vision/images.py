@@ -156,12 +156,22 @@ class PILBase(Image.Image):
 
 @savable
 class PILImage(PILBase):
-    """A colour image (RGB)."""
+    """A colour image (RGB).
+
+    Example:
+        >>> PILImage.create(np.zeros((2, 4, 3), dtype=np.uint8)).to_tensor().shape
+        torch.Size([3, 2, 4])
+    """
 
 
 @savable
 class PILImageBW(PILBase):
-    """A grey image (mode L)."""
+    """A grey image (mode L).
+
+    Example:
+        >>> PILImageBW.create(Image.new("RGB", (4, 2), "white")).getpixel((0, 0))
+        255
+    """
 
     pil_mode = "L"
 
@@ -171,6 +181,10 @@ class PILMask(PILBase):
     """A segmentation mask: one class index (0 to 255) a pixel, as the file has it.
 
     The indices of a palette are kept, and so are the values of a 16-bit file.
+
+    Example:
+        >>> PILMask.create(np.array([[0, 7]], dtype=np.uint8)).to_tensor()
+        TensorMask([[0, 7]], dtype=torch.uint8)
     """
 
     pil_mode = "L"
@@ -225,6 +239,10 @@ def to_image(x: np.ndarray | Tensor) -> Image.Image:
 
     Raises:
         DataError: The number of channels is not 1, 3 or 4.
+
+    Example:
+        >>> to_image(torch.rand(3, 2, 4)).size
+        (4, 2)
     """
     array = _channels_last(plain(x)) if isinstance(x, Tensor) else x
     if array.ndim == 3 and array.shape[-1] == 1:

@@ -35,7 +35,13 @@ class OpenImage(Transform):
 @savable
 @dataclass(repr=False)
 class ToTensor(Transform):
-    """Turn a picture into its semantic tensor, uint8 `(c, h, w)`; a mask into `(h, w)`."""
+    """Turn a picture into its semantic tensor, uint8 `(c, h, w)`; a mask into `(h, w)`.
+
+    Example:
+        >>> import numpy as np
+        >>> ToTensor()(PILImage.create(np.zeros((2, 4, 3), dtype=np.uint8))).shape
+        torch.Size([3, 2, 4])
+    """
 
     order: ClassVar[int] = 5
 

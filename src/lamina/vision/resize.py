@@ -213,6 +213,11 @@ class RandomResizedCrop(SizedTransform):
         ratio: Smallest and largest aspect (width / height).
         val_xtra: Fraction of the size that is cut off around the middle outside training.
 
+    Example:
+        >>> from lamina.vision.images import PILImage
+        >>> RandomResizedCrop(32)(PILImage.wrap(Image.new("RGB", (100, 50))), split_idx=0)
+        PILImage(mode=RGB, size=32x32)
+
     Source: Szegedy et al. 2015, "Going deeper with convolutions", sec. 6.
     """
 
@@ -252,7 +257,14 @@ class RandomResizedCrop(SizedTransform):
 @savable
 @dataclass(repr=False)
 class FlipItem(ItemTransform, overrides_verbs=True):
-    """Mirror all pictures of an item left and right, in training, with probability `p`."""
+    """Mirror all pictures of an item left and right, in training, with probability `p`.
+
+    Example:
+        >>> from lamina.vision.images import PILImageBW
+        >>> row = PILImageBW.create(np.array([[0, 1, 2]], dtype=np.uint8))
+        >>> np.asarray(FlipItem(p=1.0)(row, split_idx=0)).tolist()
+        [[2, 1, 0]]
+    """
 
     p: float = 0.5
 

@@ -176,6 +176,13 @@ def test_types_metadata_and_strangers_are_kept():
     assert type(seeded(Flip(), Pair(images(), label))) is Pair
 
 
+@pytest.mark.parametrize("tfm", [Flip(1.0), Brightness()])
+@pytest.mark.parametrize("x", [torch.rand(3, 8, 8), torch.ones(2, 3, 8, 8, dtype=torch.uint8)])
+def test_what_is_no_batch_of_floats_is_refused(tfm, x):
+    with pytest.raises(ContractError, match=r"image of shape .* Expected floats \(b, c"):
+        seeded(tfm, TensorImage(x))
+
+
 def test_without_a_picture_nothing_happens():
     points = TensorPoint(torch.zeros(4, 2, 2))
     assert seeded(Flip(1.0), points) is points

@@ -15,7 +15,12 @@ __all__ = ["adapt_first_layer", "create_body", "has_pool", "load_weights"]
 
 
 def has_pool(model: nn.Module) -> bool:
-    """Whether `model` is, or contains, a pooling layer."""
+    """Whether `model` is, or contains, a pooling layer.
+
+    Example:
+        >>> has_pool(nn.Sequential(nn.AdaptiveAvgPool2d(1))), has_pool(nn.Linear(2, 2))
+        (True, False)
+    """
     return any("Pool" in type(m).__name__ for m in model.modules())
 
 
@@ -24,6 +29,11 @@ def cut_model(model: nn.Module, cut: int | None = None) -> nn.Sequential:
 
     Raises:
         ContractError: No cut was given and nothing pools.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        >>> len(cut_model(model))
+        1
     """
     children = list(model.named_children())
     if cut is None:
@@ -45,6 +55,12 @@ def adapt_first_layer(model: nn.Module, n_in: int) -> None:
 
     Raises:
         ContractError: There is no 2-d convolution.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(3, 8, 3))
+        >>> adapt_first_layer(model, 1)
+        >>> model(torch.zeros(1, 1, 5, 5)).shape
+        torch.Size([1, 8, 3, 3])
     """
     for path, layer in model.named_modules():
         if isinstance(layer, nn.Conv2d):

@@ -80,6 +80,10 @@ def split_groups(model: nn.Module) -> list[list[nn.Parameter]]:
 
     Raises:
         ContractError: The model has no body and head.
+
+    Example:
+        >>> [len(group) for group in split_groups(create_vision_model("resnet18", 5))]
+        [30, 30, 6]
     """
     if not isinstance(model, VisionModel):
         raise ContractError(
