@@ -42,8 +42,8 @@ def corners() -> Image.Image:
     return im
 
 
-def is_loaded(im: Image.Image) -> bool:
-    return im._im is not None
+def is_loaded(im: PILImage) -> bool:
+    return im._undecoded is None
 
 
 def test_opening_reads_the_header_only(photos: Path):
@@ -216,6 +216,31 @@ def test_image2tensor_owns_its_pixels():
     im = Image.fromarray(COLOURS)
     image2tensor(im).zero_()
     np.testing.assert_array_equal(np.asarray(im), COLOURS)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        lambda im: im.crop((10, 10, 50, 40)),
+        lambda im: im.rotate(30, expand=True),
+        lambda im: im.convert("L"),
+        lambda im: im.copy(),
+        lambda im: im.getchannel("G"),
+        lambda im: im.transpose(Image.Transpose.ROTATE_90),
+        lambda im: Image.open(io.BytesIO(encoded(im))),
+        lambda im: Image.blend(im, im.transpose(Image.Transpose.FLIP_TOP_BOTTOM), 0.5),
+    ],
+)
+def test_pillow_s_methods_work_on_a_picture_that_is_not_loaded(photos: Path, method):
+    lazy, plain = PILImage.create(photos / "cat.jpg"), load_image(photos / "cat.jpg")
+    np.testing.assert_array_equal(np.asarray(method(lazy)), np.asarray(method(plain)))
+
+
+def test_a_thumbnail_of_a_picture_that_is_not_loaded(photos: Path):
+    im = PILImage.create(photos / "cat.jpg")
+    im.thumbnail((60, 60))
+    assert im.size == (60, 40)
+    assert np.asarray(im).shape == (40, 60, 3)
 
 
 def test_an_image_shows_itself():
