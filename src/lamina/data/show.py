@@ -94,12 +94,16 @@ show_results = Dispatch("show_results", default=_any_results)
 
 
 def _titled(sample: tuple[Any, ...], out: tuple[Any, ...], ax: Any) -> Any:
-    """Draw a sample and write its prediction, green where it is right and red where it is not."""
+    """Draw a sample and write its prediction, green if it is right, red if not, black if a number.
+
+    Of several predictions all must be right for green.
+    """
     ax = show_sample(sample, ax)
-    targets = sample[-len(out) :]
-    for target, predicted in zip(targets, out, strict=True):
-        is_right = _text(target) == _text(predicted)
-        ax = show_title(_text(predicted), ax=ax, color="green" if is_right else "red")
+    pairs = [(t, p) for t, p in zip(sample[-len(out) :], out, strict=True) if not _is_measured(p)]
+    is_right = all(_text(target) == _text(predicted) for target, predicted in pairs)
+    color = "k" if not pairs else "green" if is_right else "red"
+    for predicted in out:
+        ax = show_title(_text(predicted), ax=ax, color=color)
     return ax
 
 
@@ -109,10 +113,8 @@ def _side_by_side(
     """Draw target and prediction on neighbouring axes, both over the input."""
     axes = get_grid(len(parts), double=True, **options)
     for (sample, out), left, right in zip(parts, axes[::2], axes[1::2], strict=True):
-        show_sample(sample, left)
-        show_sample((*sample[: -len(out)], *out), right)
-        left.set_title("target")
-        right.set_title("predicted")
+        show_sample(sample, show_title("target", left))
+        show_sample((*sample[: -len(out)], *out), show_title("predicted", right))
     return axes
 
 
@@ -130,9 +132,19 @@ def _has_show(part: Any) -> bool:
     return getattr(type(part), "show", TensorBase.show) is not TensorBase.show
 
 
+def _is_measured(part: Any) -> bool:
+    """Tell numbers that are never exactly right."""
+    return isinstance(part, float) or getattr(part, "is_floating_point", bool)()
+
+
 def _text(part: Any) -> str:
-    if isinstance(part, str | int | float):
+    if isinstance(part, str | int):
         return str(part)
+    if isinstance(part, float):
+        return f"{part:.4g}"
     if isinstance(part, L | list):
-        return ";".join(map(str, part))
-    return str(part.tolist()) if getattr(part, "ndim", 9) < 2 else describe(part)
+        return ";".join(map(_text, part))
+    if getattr(part, "ndim", 9) >= 2:
+        return describe(part)
+    values = part.tolist()
+    return f"[{', '.join(map(_text, values))}]" if isinstance(values, list) else _text(values)

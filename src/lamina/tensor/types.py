@@ -31,6 +31,7 @@ __all__ = [
     "TensorMultiCategory",
     "TensorPoint",
     "TitledTensorScalar",
+    "in_pixels",
     "plain",
 ]
 
@@ -67,7 +68,7 @@ _PLAIN = _plain_results()
 @savable("lamina:PointsMeta")
 @dataclass(frozen=True)
 class PointsMeta:
-    """What coordinates refer to.
+    """That coordinates go from -1 to 1 across an image; those without it are pixels.
 
     Args:
         size: width and height of the image, in pixels.
@@ -223,15 +224,21 @@ class TensorPoint(TensorBase):
 
     def show(self, ax: Any = None, **options: Any) -> Any:
         """Draw the points; see `lamina.viz.images.show_points` for the options."""
-        return show_points(self, ax=ax, **options)
+        return show_points(in_pixels(self), ax=ax, **options)
 
 
 class TensorBBox(TensorBase):
     """Boxes as `(..., n, 4)`: left, top, right, bottom."""
 
     def show(self, ax: Any = None, **options: Any) -> Any:
-        """Draw the boxes; see `lamina.viz.images.show_boxes` for the options."""
-        return show_boxes(self, ax=ax, **options)
+        """Draw the boxes; see `lamina.viz.images.show_boxes` for the options.
+
+        Boxes that only fill up a batch, which have no area, are left out.
+        """
+        boxes = in_pixels(self).reshape(-1, 4)
+        if self.meta is not None:
+            boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(1)]
+        return show_boxes(boxes, ax=ax, **options)
 
 
 class TensorCategory(TensorBase):
@@ -244,6 +251,27 @@ class TensorMultiCategory(TensorBase):
 
 class TitledTensorScalar(TensorBase):
     """A single number, shown as a title."""
+
+
+def in_pixels(x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+    """Return points or boxes in pixels, as a plain tensor of the same shape.
+
+    Args:
+        x: coordinates, x and y by turns.
+        size: width and height of the image that they go across from -1 to 1; None takes that of
+            their `PointsMeta`, without which they are pixels already.
+
+    Example:
+        >>> in_pixels(TensorPoint([[0.0, 1.0]], meta=PointsMeta((8, 4))))
+        tensor([[4., 4.]])
+    """
+    meta = getattr(x, "meta", None)
+    size = meta.size if size is None and isinstance(meta, PointsMeta) else size
+    coords: Tensor = plain(x)
+    if size is None:
+        return coords
+    half = torch.tensor(size, dtype=coords.dtype, device=coords.device) / 2
+    return ((coords.reshape(-1, 2) + 1) * half).reshape(coords.shape)
 
 
 def plain(x: Any) -> Any:

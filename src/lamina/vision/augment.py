@@ -17,7 +17,14 @@ from lamina.foundation.dispatch import TypeTable
 from lamina.foundation.errors import ContractError, refuse_unknown
 from lamina.foundation.registry import savable
 from lamina.tensor.random import bernoulli, uniform
-from lamina.tensor.types import TensorBBox, TensorImage, TensorMask, TensorPoint, plain
+from lamina.tensor.types import (
+    PointsMeta,
+    TensorBBox,
+    TensorImage,
+    TensorMask,
+    TensorPoint,
+    plain,
+)
 from lamina.vision.geometry import (
     dihedral_matrix,
     flip_matrix,
@@ -85,7 +92,7 @@ def _move_mask(x: TensorMask, move: Move) -> TensorMask:
 
 
 def _move_points(x: TensorPoint, move: Move) -> TensorPoint:
-    return TensorPoint.wrap(map_points(plain(x), move.matrix), like=x)
+    return _located(TensorPoint.wrap(map_points(plain(x), move.matrix), like=x), move)
 
 
 def _move_boxes(x: TensorBBox, move: Move) -> TensorBBox:
@@ -93,7 +100,15 @@ def _move_boxes(x: TensorBBox, move: Move) -> TensorBBox:
     left, top, right, bottom = plain(x).unbind(-1)
     corners = torch.stack([left, top, right, top, left, bottom, right, bottom], dim=-1)
     points = map_points(corners.view(len(x), -1, 2), move.matrix).view(*corners.shape[:2], 4, 2)
-    return TensorBBox.wrap(torch.cat([points.amin(2), points.amax(2)], dim=-1), like=x)
+    hulls = torch.cat([points.amin(2), points.amax(2)], dim=-1)
+    return _located(TensorBBox.wrap(hulls, like=x), move)
+
+
+def _located(x: Any, move: Move) -> Any:
+    """Tell coordinates the new size of their image."""
+    if move.size is not None and x.meta is not None:
+        x.meta = PointsMeta((move.size[1], move.size[0]))
+    return x
 
 
 moved.add(TensorImage, _move_image)

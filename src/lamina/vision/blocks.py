@@ -1,12 +1,18 @@
-"""The blocks of pictures: what a `DataBlock` has to know of them."""
+"""The blocks of pictures and what lies on them: what a `DataBlock` has to know of them."""
+
+from collections.abc import Sequence
+from typing import Any
 
 from lamina.data.block import TransformBlock
 from lamina.data.normalize import IntToFloatTensor
-from lamina.vision import show  # noqa: F401  # registers how pictures of pictures are shown
+from lamina.vision import check, show  # noqa: F401  # what the doctor looks for, how boxes are shown
 from lamina.vision.images import PILBase, PILImage
 from lamina.vision.opening import OpenImage, ToTensor
+from lamina.vision.targets.boxes import BBoxLabeler, BoxLabels, ClipBoxes, PadBoxes
+from lamina.vision.targets.masks import AddMaskCodes, AdoptDivision, OpenMask
+from lamina.vision.targets.points import PointScaler, ToBoxes, ToPoints
 
-__all__ = ["ImageBlock"]
+__all__ = ["BBoxBlock", "BBoxLblBlock", "ImageBlock", "MaskBlock", "PointBlock"]
 
 
 def ImageBlock(cls: type[PILBase] = PILImage) -> TransformBlock:  # noqa: N802  # the paper's name
@@ -20,3 +26,54 @@ def ImageBlock(cls: type[PILBase] = PILImage) -> TransformBlock:  # noqa: N802  
     return TransformBlock(
         type_tfms=OpenImage(cls), item_tfms=ToTensor(), batch_tfms=IntToFloatTensor()
     )
+
+
+def MaskBlock(  # noqa: N802  # reads like a class
+    codes: Sequence[Any] | None = None, values: Sequence[int] | None = None
+) -> TransformBlock:
+    """The class of every pixel, opened from files.
+
+    Args:
+        codes: The name of each class; every mask is then checked to have no other values.
+        values: The value in the files for each code, such as `[0, 255]`; None for 0, 1, 2 and
+            so on.
+    """
+    named = [] if codes is None else [AddMaskCodes(codes)]
+    return TransformBlock(
+        type_tfms=OpenMask(codes, values),
+        item_tfms=[ToTensor(), *named],
+        batch_tfms=[IntToFloatTensor(), AdoptDivision()],
+    )
+
+
+def PointBlock() -> TransformBlock:  # noqa: N802  # reads like a class
+    """Points on a picture, given as `[x, y]` in pixels; every item has the same ones."""
+    return TransformBlock(type_tfms=ToPoints(), item_tfms=PointScaler())
+
+
+def BBoxBlock() -> TransformBlock:  # noqa: N802  # the paper's name
+    """Boxes on a picture, given as `[left, top, right, bottom]` in pixels, any number of them.
+
+    Source: the fastai paper, "Data block API".
+    """
+    return TransformBlock(
+        type_tfms=ToBoxes(),
+        item_tfms=PointScaler(),
+        batch_tfms=ClipBoxes(),
+        dls_kwargs={"before_batch": PadBoxes()},
+    )
+
+
+def BBoxLblBlock(  # noqa: N802  # the paper's name
+    vocab: Sequence[Any] | None = None,
+    add_na: bool = True,  # noqa: FBT001  # the known signature
+) -> TransformBlock:
+    """The label of each box; comes after a `BBoxBlock`.
+
+    Args:
+        vocab: The labels in order; None takes those of the training items.
+        add_na: Whether index 0 is `"#na#"`, which boxes that fill up a batch have.
+
+    Source: the fastai paper, "Data block API".
+    """
+    return TransformBlock(type_tfms=BoxLabels(vocab=vocab, add_na=add_na), item_tfms=BBoxLabeler())

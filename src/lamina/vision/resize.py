@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+import torch
 from PIL import Image
 
 from lamina.data.transform import ItemTransform
@@ -18,6 +19,7 @@ from lamina.foundation.dispatch import TypeTable
 from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
 from lamina.foundation.seeding import current
+from lamina.tensor.types import PointsMeta, TensorBBox, TensorPoint, plain
 from lamina.vision.images import PILBase, PILMask
 from lamina.vision.parts import each_part, parts_of
 
@@ -94,8 +96,30 @@ def _padded(im: Image.Image, place: Placement) -> Image.Image:
     return Image.fromarray(np.pad(array, widths, mode=PAD_MODES[place.pad_mode]))  # pyright: ignore[reportArgumentType, reportCallIssue]  # one of numpy's modes
 
 
+def _place_coordinates(x: Any, place: Placement) -> Any:
+    scaled = _scaled(x).reshape(-1, 2)
+    left, top, right, bottom = place.box
+    fractions = ((scaled + 1) / 2 - torch.tensor([left, top])) / torch.tensor(
+        [right - left, bottom - top]
+    )
+    pixels = fractions * torch.tensor(place.inner) + torch.tensor(place.margins[:2])
+    coords = (pixels * 2 / torch.tensor(place.size) - 1).reshape(x.shape)
+    return type(x)(coords, meta=PointsMeta(place.size))
+
+
+def _scaled(x: Any) -> torch.Tensor:
+    """Coordinates from -1 to 1; those in pixels cannot follow a picture that changes its size."""
+    if x.meta is None:
+        raise ContractError(
+            f"A {type(x).__name__} in pixels cannot be moved with its picture. Scale it first: "
+            "add PointScaler() to item_tfms, as PointBlock and BBoxBlock do."
+        )
+    return plain(x)
+
+
 placed.add(PILBase, _place_picture)
 placed.add(PILMask, _place_mask)
+placed.add(TensorPoint | TensorBBox, _place_coordinates)
 
 
 def image_size(size: Size) -> tuple[int, int]:
@@ -269,13 +293,18 @@ class FlipItem(ItemTransform, overrides_verbs=True):
     p: float = 0.5
 
     def __call__(self, x: Any, split_idx: int | None = None) -> Any:
-        """Mirror the pictures of `x`, all or none."""
+        """Mirror the pictures of `x` and what lies on them, all or none."""
         if split_idx != 0 or current().python.random() >= self.p:
             return x
         return each_part(_mirrored, x)
 
 
 def _mirrored(x: Any) -> Any:
-    if not isinstance(x, PILBase):
-        return x
-    return type(x).wrap(x.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    if isinstance(x, PILBase):
+        return type(x).wrap(x.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    if isinstance(x, TensorPoint):
+        return TensorPoint.wrap(_scaled(x) * torch.tensor([-1.0, 1.0]), like=x)
+    if isinstance(x, TensorBBox):  # left and right change places
+        flipped = _scaled(x)[..., [2, 1, 0, 3]] * torch.tensor([-1.0, 1.0, -1.0, 1.0])
+        return TensorBBox.wrap(flipped, like=x)
+    return x

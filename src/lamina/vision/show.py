@@ -1,19 +1,28 @@
-"""Show pictures whose targets are pictures: side by side, as in restoring or colouring.
+"""Show pictures whose targets need more than being drawn over them.
 
-All other targets of pictures (labels, masks, points, boxes) are drawn as `lamina.data.show` draws
-anything: the target over the picture, and a predicted label in green or red.
+Targets that are pictures, as in restoring or colouring, come side by side; boxes have their labels
+written on them. All other targets of pictures (labels, masks, points) are drawn as
+`lamina.data.show` draws anything: the target over the picture, and a predicted label in green or
+red.
 """
 
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from lamina.data.show import GridOptions, show_batch, show_results
+from lamina.data.category import MultiCategory
+from lamina.data.show import GridOptions, show_batch, show_results, show_sample
 from lamina.foundation.collections import L
 from lamina.foundation.errors import refuse_unknown
-from lamina.tensor.types import TensorImage
+from lamina.tensor.types import TensorBBox, TensorImage
 from lamina.viz.canvas import get_grid
+from lamina.viz.titles import show_title
 
-__all__ = ["show_picture_pairs", "show_picture_results"]
+__all__ = [
+    "show_box_results",
+    "show_labelled_boxes",
+    "show_picture_pairs",
+    "show_picture_results",
+]
 
 Samples = Sequence[tuple[Any, ...]]
 
@@ -76,3 +85,80 @@ def _drawn(rows: Samples, names: tuple[str, ...], axes: L[Any]) -> L[Any]:
     for (part, name), ax in zip(parts, axes, strict=True):
         part.show(ax=ax, title=name)
     return axes
+
+
+@show_batch.register
+def show_labelled_boxes(
+    x: TensorImage,
+    y: tuple,
+    samples: Samples,
+    *,
+    max_n: int = 9,
+    **options: Unpack[GridOptions],
+) -> Any:
+    """Draw pictures with boxes and their labels; other pairs of targets as anything is.
+
+    Args:
+        x: The batch of pictures.
+        y: The batch of each target.
+        samples: Decoded pictures with their targets.
+        max_n: How many at most.
+        options: Of the grid; see `GridOptions`.
+
+    Raises:
+        UnknownArgumentError: A name in `options` is unknown.
+    """
+    if not _has_boxes(y):
+        return show_batch[object, object](x, y, samples, max_n=max_n, **options)
+    refuse_unknown("show_batch", options, GridOptions.__annotations__)
+    shown = samples[:max_n]
+    axes = get_grid(len(shown), **options)
+    return L(_on_picture(sample, ax) for sample, ax in zip(shown, axes, strict=True))
+
+
+@show_results.register
+def show_box_results(
+    x: TensorImage,
+    y: tuple,
+    samples: Samples,
+    outs: Samples,
+    *,
+    max_n: int = 9,
+    **options: Unpack[GridOptions],
+) -> Any:
+    """Draw boxes and their labels, and those that were predicted on neighbouring axes.
+
+    Args:
+        x: The batch of pictures.
+        y: The batch of each target.
+        samples: Decoded pictures with their targets.
+        outs: Decoded predictions of the targets.
+        max_n: How many at most.
+        options: Of the grid; see `GridOptions`.
+
+    Raises:
+        UnknownArgumentError: A name in `options` is unknown.
+    """
+    if not _has_boxes(y):
+        return show_results[object, object](x, y, samples, outs, max_n=max_n, **options)
+    refuse_unknown("show_results", options, GridOptions.__annotations__)
+    shown = list(zip(samples, outs, strict=False))[:max_n]
+    axes = get_grid(len(shown), double=True, **options)
+    for (sample, out), left, right in zip(shown, axes[::2], axes[1::2], strict=True):
+        _on_picture(sample, show_title("target", left))
+        _on_picture((*sample[: -len(out)], *out), show_title("predicted", right))
+    return axes
+
+
+def _has_boxes(y: tuple[Any, ...]) -> bool:
+    return any(isinstance(part, TensorBBox) for part in y)
+
+
+def _on_picture(sample: tuple[Any, ...], ax: Any) -> Any:
+    """Draw a sample on axes, with the labels at their boxes."""
+    boxes = next((part for part in sample if isinstance(part, TensorBBox)), None)
+    labels = next((part for part in sample if isinstance(part, MultiCategory)), None)
+    if boxes is None or labels is None or len(boxes) != len(labels):
+        return show_sample(sample, ax)
+    show_sample(tuple(part for part in sample if part is not boxes and part is not labels), ax)
+    return boxes.show(ax=ax, labels=labels)
