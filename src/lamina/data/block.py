@@ -14,18 +14,19 @@ from lamina.data.category import (
     RegressionSetup,
 )
 from lamina.data.datasets import Datasets
+from lamina.data.items import get_item
 from lamina.data.kernels import describe
 from lamina.data.loaders import DataLoaders, LoadersArgs, refuse_options
 from lamina.data.loading.trace import Summary, trace
 from lamina.data.pipeline import Pipeline
 from lamina.data.split import RandomSplitter
 from lamina.data.task import Task
-from lamina.data.transform import Transform
+from lamina.data.transform import ItemTransform, Transform
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError, DataError, refuse_unknown
 from lamina.foundation.functional import noop
 from lamina.foundation.registry import savable
-from lamina.foundation.signatures import signature_names
+from lamina.foundation.signatures import signature_names, strict
 
 __all__ = [
     "CategoryBlock",
@@ -74,6 +75,7 @@ class TransformBlock:
     task: Task | None = None
 
 
+@strict
 def CategoryBlock(  # noqa: N802 - reads like the classes that it stands beside
     vocab: Sequence[Any] | None = None,
     sort: bool = True,  # noqa: FBT001 - the known signature
@@ -89,6 +91,7 @@ def CategoryBlock(  # noqa: N802 - reads like the classes that it stands beside
     return TransformBlock(type_tfms=Categorize(vocab=vocab, sort=sort, add_na=add_na))
 
 
+@strict
 def MultiCategoryBlock(  # noqa: N802 - reads like a class
     encoded: bool = False,  # noqa: FBT001 - the known signature
     vocab: Sequence[Any] | None = None,
@@ -114,6 +117,7 @@ def MultiCategoryBlock(  # noqa: N802 - reads like a class
     return TransformBlock(type_tfms=EncodedMultiCategorize(vocab))
 
 
+@strict
 def RegressionBlock(n_out: int | None = None) -> TransformBlock:  # noqa: N802 - reads like a class
     """One or several numbers per item.
 
@@ -202,9 +206,11 @@ class DataBlock:
                 f"DataBlock: the source {describe(source)} gave no items{how}. Check that the "
                 "path is right and that get_items finds what is there."
             )
+        whole = isinstance(get_item(items, 0), tuple)
+        getters = map(_whole, self.getters) if whole else self.getters
         tfms = [
             [getter, *_fresh(_listed(block.type_tfms)), *_declared(block)]
-            for getter, block in zip(self.getters, self.blocks, strict=True)
+            for getter, block in zip(getters, self.blocks, strict=True)
         ]
         return Datasets(items, tfms, splits=self.splitter(items), n_inp=self.n_inp)
 
@@ -236,7 +242,9 @@ class DataBlock:
         for block in self.blocks:
             settings |= block.dls_kwargs or {}
         settings |= options
-        refuse_options("DataBlock.dataloaders", settings, settings.get("dl_type"))
+        refuse_options(
+            "DataBlock.dataloaders", settings, settings.get("dl_type"), ("item_tfms", "batch_tfms")
+        )
         stages = {
             "after_item": (self.item_tfms, item_tfms),
             "after_batch": (self.batch_tfms, batch_tfms),
@@ -335,8 +343,7 @@ def _key(tfm: Any) -> Any:
     """Return what makes two transforms count as the same: the class, or the function itself."""
     if isinstance(tfm, type):
         return tfm
-    is_made_of_functions = type(tfm) is Transform
-    return type(tfm) if isinstance(tfm, Transform) and not is_made_of_functions else id(tfm)
+    return type(tfm) if isinstance(tfm, Transform) and not tfm._functions else id(tfm)
 
 
 def _listed(tfms: Tfms) -> list[Any]:
@@ -361,6 +368,12 @@ def _made(blocks: Any) -> list[TransformBlock]:
 
 def _declared(block: TransformBlock) -> list[Transform]:
     return [] if block.task is None else [DeclareTask(block.task)]
+
+
+def _whole(getter: Any) -> Any:
+    """Let a plain function see an item that is a tuple as a whole."""
+    is_step = getter is noop or isinstance(getter, type | Transform | Pipeline | L | list | tuple)
+    return getter if is_step else ItemTransform(getter)
 
 
 def _checked(name: str, getters: Any, n: int) -> list[Getter]:

@@ -155,7 +155,7 @@ class TfmdLists(Subsets):
             DataError: no transform does.
         """
         for i, cls in enumerate(self.types):
-            if isinstance(x, cls) or (isinstance(x, str) and issubclass(cls, Path)):
+            if isinstance(x, cls) or (isinstance(x, _NAMES) and issubclass(cls, _NAMES)):
                 return i
         for i, tfm in enumerate(self.tfms):
             if tfm.accepts(type(x)):
@@ -245,6 +245,9 @@ class TfmdLists(Subsets):
                 x = tfm(x, self.split_idx)
                 types.append(type(x))
         return types
+
+
+_NAMES = (str, Path)  # a file may be named by either
 
 
 def get_item(items: Any, i: int) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, Self, Unpack
 
 import torch
 
+from lamina.data.check import doctor
 from lamina.data.items import TfmdLists
 from lamina.data.loader import DataLoader
 from lamina.data.loading.group import LoaderGroup
@@ -182,6 +183,8 @@ class DataLoaders(LoaderGroup):
             get_idxs=None,
         )
 
+    check = doctor.check
+
     def new_empty(self) -> Self:
         """Return loaders without items, which still transform and decode."""
         loaders = [
@@ -215,13 +218,16 @@ class DataLoaders(LoaderGroup):
         return self.loaders[min(1, len(self.loaders) - 1)]
 
 
-def refuse_options(where: str, options: Iterable[str], kind: type | None = None) -> None:
+def refuse_options(
+    where: str, options: Iterable[str], kind: type | None = None, more: Iterable[str] = ()
+) -> None:
     """Check the options that end in `DataLoaders.from_dsets`.
 
     Args:
         where: what was called, for the message.
         options: the names given.
         kind: the class of the loaders; default `TfmdDL`.
+        more: further names that the caller takes.
 
     Raises:
         UnknownArgumentError: an option is not known.
@@ -232,7 +238,7 @@ def refuse_options(where: str, options: Iterable[str], kind: type | None = None)
         name.removeprefix("val_") if name.removeprefix("val_") in names else name
         for name in options
     ]
-    refuse_unknown(where, plain, [*names, "val_bs", "dl_type"])
+    refuse_unknown(where, plain, [*names, *more, "val_bs", "dl_type"])
 
 
 def _separate(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -17,8 +17,9 @@ from lamina.data.kernels import (
     refuse_misspelt,
     setups,
 )
-from lamina.foundation.errors import ContractError
+from lamina.foundation.errors import ContractError, refuse_unknown
 from lamina.foundation.seeding import current
+from lamina.foundation.signatures import allowed_keywords
 
 __all__ = [
     "InplaceTransform",
@@ -114,8 +115,14 @@ class Transform:
     def __new__(cls, /, *args: object, **kwargs: object) -> Self:
         """Make an instance, or extend the class when it decorates a kernel.
 
-        The arguments are those of the subclass's own `__init__`, which checks them.
+        The arguments are those of the subclass's own `__init__`.
+
+        Raises:
+            UnknownArgumentError: it does not take one of the keywords.
         """
+        known = allowed_keywords(cls.__init__) if kwargs else None
+        if known is not None:
+            refuse_unknown(cls.__name__, kwargs, known - {"self"})
         if len(args) == 1 and not kwargs and is_kernel_method(args[0]):
             return cast("Self", cls.extend(cast("Callable[..., Any]", args[0])))
         return super().__new__(cls)

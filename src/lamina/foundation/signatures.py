@@ -7,13 +7,21 @@ keywords with `Unpack[TypedDict]` instead; the tools here are for users.
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import update_wrapper
+from functools import update_wrapper, wraps
 from types import MethodType
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, get_args, overload
 
 from lamina.foundation.errors import ContractError, refuse_unknown
 
-__all__ = ["delegates", "funcs_kwargs", "method", "signature_names", "use_kwargs_dict"]
+__all__ = [
+    "allowed_keywords",
+    "delegates",
+    "funcs_kwargs",
+    "method",
+    "signature_names",
+    "strict",
+    "use_kwargs_dict",
+]
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -32,6 +40,49 @@ def signature_names(fn: Callable[..., Any]) -> tuple[str, ...]:
     """
     parameters = inspect.signature(fn).parameters.values()
     return tuple(p.name for p in parameters if p.kind in _BY_KEYWORD)
+
+
+def strict(fn: T) -> T:
+    """Refuse keywords that a function does not take, with a suggestion.
+
+    Decorates functions and methods; on `__init__` the message names the class. What
+    `**kwargs: Unpack[SomeTypedDict]` allows counts as taken.
+
+    Example:
+        >>> @strict
+        ... def fit(n_epoch, lr=0.1): ...
+        >>> fit(1, lrr=0.2)
+        Traceback (most recent call last):
+        lamina.foundation.errors.UnknownArgumentError: fit: unknown argument 'lrr'. ...
+    """
+    function: Callable[..., Any] = fn  # type: ignore[assignment]  # T is the caller's own type
+    known = allowed_keywords(function)
+    if known is None:
+        raise ContractError(f"strict: {function!r} takes any keyword. Declare them with Unpack.")
+    where = function.__qualname__.removesuffix(".__init__").rpartition("<locals>.")[2]
+
+    @wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs.keys() <= known:
+            refuse_unknown(where, kwargs, known - {"self", "cls"})
+        return function(*args, **kwargs)
+
+    return checked  # type: ignore[return-value]  # takes and gives what `fn` does
+
+
+def allowed_keywords(fn: Callable[..., Any]) -> frozenset[str] | None:
+    """Return all keywords that a call may use; None if it may use any.
+
+    Example:
+        >>> allowed_keywords(lambda a, **rest: a) is None
+        True
+    """
+    names = frozenset(signature_names(fn))
+    for p in inspect.signature(fn).parameters.values():
+        if p.kind is Parameter.VAR_KEYWORD:
+            declared = get_args(p.annotation)
+            return names | declared[0].__annotations__.keys() if declared else None
+    return names
 
 
 def delegates(

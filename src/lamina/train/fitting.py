@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from lamina.foundation.errors import ContractError
+from lamina.foundation.signatures import strict
 from lamina.optim.schedule import SchedCos, Schedule, Value, combine_scheds, combined_cos
 from lamina.train.callback import Callback
 from lamina.train.callbacks.schedule import ParamScheduler
@@ -43,6 +44,7 @@ class OneCycleArgs(FitArgs, total=False):
     moms: tuple[float, float, float] | None
 
 
+@strict
 def fit(
     learn: "Learner",
     n_epoch: int,
@@ -80,6 +82,7 @@ def fit(
         learn.run_fit(n_epoch, start_epoch)
 
 
+@strict
 def fit_one_cycle(
     learn: "Learner",
     n_epoch: int,
@@ -114,6 +117,7 @@ def fit_one_cycle(
     _fit_scheduled(learn, n_epoch, scheds, fit_args)
 
 
+@strict
 def fit_flat_cos(
     learn: "Learner",
     n_epoch: int,
@@ -137,6 +141,7 @@ def fit_flat_cos(
     _fit_scheduled(learn, n_epoch, {"lr": sched}, fit_args)
 
 
+@strict
 def fit_sgdr(
     learn: "Learner",
     n_cycles: int,
@@ -167,6 +172,7 @@ def fit_sgdr(
     _fit_scheduled(learn, n_epoch, {"lr": sched}, fit_args)
 
 
+@strict
 def fine_tune(
     learn: "Learner",
     epochs: int,

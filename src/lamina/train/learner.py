@@ -11,6 +11,7 @@ from torch import nn
 from lamina.data.datasets import Datasets
 from lamina.data.loaders import DataLoaders
 from lamina.foundation.errors import ContractError
+from lamina.foundation.signatures import strict
 from lamina.metrics.base import Metric, mk_metric
 from lamina.nn.params import norm_bias_params, trainable_params
 from lamina.optim.recipes import Adam
@@ -87,6 +88,7 @@ class Learner(Loop):
     Source: Howard & Gugger, "fastai: A Layered API for Deep Learning", 2020, "Learner".
     """
 
+    @strict
     def __init__(  # noqa: PLR0913 - the signature of the paper
         self,
         dls: Any,

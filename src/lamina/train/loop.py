@@ -328,8 +328,7 @@ class Loop:
         self.pct_train = self.epoch / self.n_epoch
         with self._counted_randomness():
             self.run_part(TRAIN, self._all_batches)
-        loaders = ((i, self.dls[i]) for i in range(1, len(self.dls)))
-        self._validations(loaders)
+        self._validations((i, self.dls[i]) for i in validation_sets(self.dls))
 
     def _validations(self, loaders: Iterable[tuple[int, Any]]) -> None:
         with torch.no_grad():
@@ -464,6 +463,11 @@ _NO_TARGET = (
     "fit: the batch has no target, so no loss can be computed. Give batches of (input, target), or "
     f"dicts with one of the entries {', '.join(TARGET_KEYS)}, or set `learn.yb` in a callback."
 )
+
+
+def validation_sets(dls: Any) -> list[int]:
+    """The numbers of the loaders for validation; those without a batch do not count."""
+    return [i for i in range(1, len(dls)) if _length(dls[i]) != 0]
 
 
 def _length(dl: Any) -> int | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from lamina.foundation.errors import ContractError
+from lamina.foundation.signatures import strict
 from lamina.tensor.random import get_random_states, set_random_states
 from lamina.train.callback import Callback
 from lamina.train.events import CancelFit, CancelValid
@@ -124,8 +125,8 @@ class LRCurve:
         0.01
     """
 
-    lrs: list[float]
-    losses: list[float]
+    lrs: list[float] = field(repr=False)
+    losses: list[float] = field(repr=False)
     asked: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -235,6 +236,7 @@ class LRFinder(Callback):
             raise CancelFit
 
 
+@strict
 def lr_find(
     learn: "Learner",
     start_lr: float = 1e-7,

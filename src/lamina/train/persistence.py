@@ -18,10 +18,11 @@ from lamina.data.items import TfmdLists
 from lamina.data.loaders import DataLoaders
 from lamina.data.pipeline import Pipeline
 from lamina.data.tfmd_loader import PIPELINES, TfmdDL
-from lamina.data.transform import Transform
+from lamina.data.transform import ItemTransform, Transform
 from lamina.foundation.errors import BundleError, ContractError
 from lamina.foundation.paths import atomic_write
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 from lamina.tensor import types
 from lamina.tensor.bundle import encode, read_bundle, write_bundle
 from lamina.train.infer import infer_loss
@@ -54,6 +55,7 @@ class ModelSpec:
         return self.builder(**self.kwargs)
 
 
+@strict
 def save(learn: "Learner", file: str | Path, *, with_opt: bool = True) -> Path:
     """Save a checkpoint: weights, and the optimizer's state if it has one.
 
@@ -74,6 +76,7 @@ def save(learn: "Learner", file: str | Path, *, with_opt: bool = True) -> Path:
     return path
 
 
+@strict
 def load(
     learn: "Learner",
     file: str | Path,
@@ -106,6 +109,7 @@ def load(
     return learn
 
 
+@strict
 def export(learn: "Learner", fname: str | Path = "export.lamina") -> Path:
     """Write everything that prediction needs to one file, and return its path.
 
@@ -136,6 +140,7 @@ def export(learn: "Learner", fname: str | Path = "export.lamina") -> Path:
     return write_bundle(path, state, kind="learner")
 
 
+@strict
 def load_learner(
     fname: str | Path,
     *,
@@ -213,10 +218,14 @@ def _function_of(tfm: Transform) -> Any:
 
 
 def _without_getters(tfms: list[Any]) -> list[Any]:
-    """Leave out functions at the front that cannot be saved."""
-    while tfms and not isinstance(tfms[0], Transform) and not _is_savable(tfms[0]):
+    """Leave out functions at the front that cannot be saved, or pick from a tuple."""
+    while tfms and (type(tfms[0]) is ItemTransform or _is_unsavable_function(tfms[0])):
         tfms = tfms[1:]
     return tfms
+
+
+def _is_unsavable_function(tfm: Any) -> bool:
+    return not isinstance(tfm, Transform) and not _is_savable(tfm)
 
 
 def _is_savable(obj: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor
 
 from lamina.foundation.errors import ContractError
+from lamina.foundation.signatures import strict
 from lamina.tensor.tree import map_tree, to_concat, to_detach
 from lamina.tensor.types import TensorBase
 from lamina.train.callback import Callback
@@ -95,6 +96,7 @@ class GatherPreds(Callback):
         return inputs, preds, targs, losses
 
 
+@strict
 def validate(
     learn: "Learner",
     ds_idx: int | None = None,
@@ -133,6 +135,7 @@ def validate(
     return measure.values
 
 
+@strict
 def get_preds(
     learn: "Learner",
     ds_idx: int = 1,
@@ -188,6 +191,7 @@ def get_preds(
     return tuple(out)
 
 
+@strict
 def predict(learn: "Learner", item: Any, *, with_input: bool = False) -> tuple[Any, ...]:
     """Predict one item.
 
@@ -211,6 +215,7 @@ def predict(learn: "Learner", item: Any, *, with_input: bool = False) -> tuple[A
     return (shown, *result) if with_input else result
 
 
+@strict
 def show_results(
     learn: "Learner", ds_idx: int = 1, dl: Any = None, max_n: int = 9, *, shuffle: bool = True
 ) -> Any:

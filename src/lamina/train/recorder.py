@@ -15,6 +15,7 @@ from torch import Tensor
 from lamina.metrics.base import AvgLoss, Metric
 from lamina.train.callback import Callback
 from lamina.train.callbacks.schedule import ParamScheduler
+from lamina.train.loop import validation_sets
 from lamina.viz import curves
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class Recorder(Callback):
         names = ["epoch", "train_loss"]
         if self.train_metrics:
             names += [f"train_{name}" for name in metrics]
-        for i in range(1, len(learn.dls) if self.valid_metrics else 1):
+        for i in validation_sets(learn.dls) if self.valid_metrics else []:
             suffix = "" if i == 1 else f"_{i}"
             names += [f"{name}{suffix}" for name in ("valid_loss", *metrics)]
         return [*names, "time"] if self.add_time else names

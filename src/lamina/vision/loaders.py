@@ -1,40 +1,49 @@
 """Loaders of pictures for the usual ways in which people keep them."""
 
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, Unpack
 
 from lamina.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock
-from lamina.data.get import get_image_files
+from lamina.data.get import ItemGetter, get_image_files
 from lamina.data.label import ColReader, RegexLabeller, parent_label
-from lamina.data.loaders import DataLoaders
+from lamina.data.loaders import DataLoaders, LoadersArgs
 from lamina.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
 from lamina.foundation.errors import DataError, refuse_unknown
-from lamina.vision.blocks import ImageBlock
+from lamina.foundation.signatures import allowed_keywords, strict
+from lamina.vision.blocks import ImageBlock, MaskBlock
 from lamina.vision.images import PILBase, PILImage
 
-__all__ = ["ImageDataLoaders", "ImageLoaderArgs"]
+__all__ = [
+    "ImageDataLoaders",
+    "ImageLoaderArgs",
+    "SegmentationDataLoaders",
+    "SegmentationDataloaders",
+    "SegmentationLoaderArgs",
+]
 
 Paths = Sequence[str | Path]
 LabelFunc = Callable[[Any], Any]
 
 
-class ImageLoaderArgs(TypedDict, total=False):
+class ImageLoaderArgs(LoadersArgs, total=False):
     """Keyword arguments that all factories of `ImageDataLoaders` take."""
 
     valid_pct: float | None
-    seed: int | None
     item_tfms: Any
     batch_tfms: Any
     img_cls: type[PILBase]
-    bs: int
-    val_bs: int | None
-    shuffle: bool
-    num_workers: int
-    device: Any
 
 
-_LOADING = ("bs", "val_bs", "shuffle", "num_workers", "device", "seed")
+class SegmentationLoaderArgs(ImageLoaderArgs, total=False):
+    """Keyword arguments of `SegmentationDataLoaders`; codes and values as in `MaskBlock`."""
+
+    codes: Sequence[Any] | None
+    values: Sequence[int] | None
+
+
+_LOADING = tuple(LoadersArgs.__annotations__)
 _KNOWN = tuple(ImageLoaderArgs.__annotations__)
 
 
@@ -44,10 +53,12 @@ class ImageDataLoaders(DataLoaders):
     All factories take, as keywords: `valid_pct` (0.2), the fraction held out at random; `seed`
     (None), of the split and of all data randomness; `item_tfms` and `batch_tfms`; `img_cls`
     (`PILImage`); `bs` (64), `val_bs` (as `bs`), `shuffle` (True), `num_workers` (0), `device`
-    (the default one). Unknown keywords raise `UnknownArgumentError`.
+    (the default one), and what else `LoadersArgs` lists. Unknown keywords raise
+    `UnknownArgumentError`.
     """
 
     @classmethod
+    @strict
     def from_folder(
         cls,
         path: str | Path,
@@ -74,6 +85,7 @@ class ImageDataLoaders(DataLoaders):
         return cls._make(where, path, get_image_files(path), parent_label, split, vocab, **options)
 
     @classmethod
+    @strict
     def from_path_func(
         cls,
         path: str | Path,
@@ -93,6 +105,7 @@ class ImageDataLoaders(DataLoaders):
         return cls._make(where, path, fnames, label_func, _random_split(options), **options)
 
     @classmethod
+    @strict
     def from_name_func(
         cls,
         path: str | Path,
@@ -116,6 +129,7 @@ class ImageDataLoaders(DataLoaders):
         return cls._make(where, path, fnames, of_name, _random_split(options), **options)
 
     @classmethod
+    @strict
     def from_name_re(
         cls, path: str | Path, fnames: Paths, pat: str, **options: Unpack[ImageLoaderArgs]
     ) -> Self:
@@ -136,6 +150,7 @@ class ImageDataLoaders(DataLoaders):
     from_path_re = from_name_re
 
     @classmethod
+    @strict
     def from_lists(
         cls,
         path: str | Path,
@@ -165,9 +180,11 @@ class ImageDataLoaders(DataLoaders):
         pairs = [(Path(path) / f, label) for f, label in zip(fnames, labels, strict=True)]
         block = y_block or _block_for(labels)
         where, split = "ImageDataLoaders.from_lists", _random_split(options)
-        return cls._make(where, path, pairs, _second, split, x=_first, y=block, **options)
+        x, y = ItemGetter(0), ItemGetter(1)
+        return cls._make(where, path, pairs, y, split, x=x, y=block, **options)
 
     @classmethod
+    @strict
     def from_df(
         cls,
         df: Any,
@@ -213,6 +230,8 @@ class ImageDataLoaders(DataLoaders):
         """
         import pandas as pd
 
+        known = allowed_keywords(cls.from_df) or ()
+        refuse_unknown("ImageDataLoaders.from_csv", options, ["csv_fname", *known])
         return cls.from_df(pd.read_csv(Path(path) / csv_fname), path, **options)
 
     @classmethod
@@ -238,9 +257,50 @@ class ImageDataLoaders(DataLoaders):
             item_tfms=options.get("item_tfms"),
             batch_tfms=options.get("batch_tfms"),
         )
-        loading: Any = {key: value for key, value in options.items() if key in _LOADING}
-        dls = block.dataloaders(items, path, **loading)
-        return cls(*dls, path=path, device=dls.device)
+        return cls.from_dblock(block, items, path, **_loading(options))
+
+
+class SegmentationDataLoaders(DataLoaders):
+    """`DataLoaders` of pictures with the class of every pixel."""
+
+    @classmethod
+    def from_label_func(
+        cls,
+        path: str | Path,
+        fnames: Paths,
+        label_func: LabelFunc,
+        **options: Unpack[SegmentationLoaderArgs],
+    ) -> Self:
+        """From a list of files; `label_func` makes the path of a mask of a picture's path.
+
+        Args:
+            path: Where a learner of these loaders keeps its files.
+            fnames: The files of the pictures.
+            label_func: From the path of a picture to that of its mask.
+            options: `codes` names the classes; `values` says which value each has in the masks
+                when they are not 0, 1, 2 and so on; the others are those of `ImageDataLoaders`.
+
+        Source: the fastai paper, "Vision".
+        """
+        where = "SegmentationDataLoaders.from_label_func"
+        refuse_unknown(where, options, SegmentationLoaderArgs.__annotations__)
+        mask = MaskBlock(options.get("codes"), options.get("values"))
+        block = DataBlock(
+            blocks=(ImageBlock(options.get("img_cls", PILImage)), mask),
+            splitter=_random_split(options),
+            get_y=label_func,
+            item_tfms=options.get("item_tfms"),
+            batch_tfms=options.get("batch_tfms"),
+        )
+        return cls.from_dblock(block, fnames, path, **_loading(options))
+
+
+SegmentationDataloaders = SegmentationDataLoaders  # as the paper spells it
+
+
+def _loading(options: Any) -> dict[str, Any]:
+    """Return those of a factory's keywords that are for the loaders."""
+    return {key: value for key, value in options.items() if key in _LOADING}
 
 
 def _random_split(options: ImageLoaderArgs) -> RandomSplitter:
@@ -252,13 +312,6 @@ def _block_for(labels: Iterable[Any]) -> Any:
     kinds = list(labels)
     if any(isinstance(label, list | tuple | set) for label in kinds):
         return MultiCategoryBlock()
-    numbers = all(isinstance(label, float) for label in kinds)
-    return RegressionBlock() if numbers else CategoryBlock()
-
-
-def _first(pair: tuple[Any, Any]) -> Any:
-    return pair[0]
-
-
-def _second(pair: tuple[Any, Any]) -> Any:
-    return pair[1]
+    are_numbers = all(isinstance(label, Real) for label in kinds)
+    are_whole = all(isinstance(label, Integral) for label in kinds)
+    return RegressionBlock() if are_numbers and not are_whole else CategoryBlock()

@@ -1,7 +1,12 @@
 """The two ends of an image's way: from a file to a picture, and from a picture to a tensor."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
 
 from lamina.data.transform import Transform
 from lamina.foundation.registry import savable
@@ -9,6 +14,9 @@ from lamina.tensor.types import TensorBase
 from lamina.vision.images import PILBase, PILImage
 
 __all__ = ["OpenImage", "ToTensor"]
+
+# Named so that new items start here, where the training items were rows or pairs.
+Picture = str | Path | bytes | np.ndarray | Tensor | Image.Image
 
 
 @savable
@@ -27,9 +35,10 @@ class OpenImage(Transform):
 
     cls: type[PILBase] = PILImage
 
-    def encodes(self, x: Any) -> Any:
+    def encodes(self, x: Picture | object) -> Any:
         """Open `x`, whatever it is."""
-        return self.cls.create(x)
+        picture: Any = x  # refused by `create` if it is none
+        return self.cls.create(picture)
 
 
 @savable

@@ -14,6 +14,7 @@ from lamina.data.external.archives import extract
 from lamina.data.external.download import Expected, download, lock
 from lamina.data.external.urls import Source, find_source
 from lamina.foundation.errors import DownloadError, UnknownNameError
+from lamina.foundation.signatures import strict
 
 __all__ = ["home", "sample_file", "samples", "samples_folder", "untar_data"]
 
@@ -78,6 +79,7 @@ def sample_file(name: str) -> Path:
     return path
 
 
+@strict
 def untar_data(
     url: str,
     *,
