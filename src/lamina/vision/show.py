@@ -1,30 +1,34 @@
 """Show pictures whose targets need more than being drawn over them.
 
-Targets that are pictures, as in restoring or colouring, come side by side; boxes have their labels
-written on them. All other targets of pictures (labels, masks, points) are drawn as
-`lamina.data.show` draws anything: the target over the picture, and a predicted label in green or
-red.
+Targets that are pictures, as in restoring or colouring, come side by side; masks have one legend,
+and boxes their labels written on them. All other targets of pictures (labels, numbers, points) are
+drawn as `lamina.data.show` draws anything: the target over the picture, and a predicted label in
+green or red.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
 from lamina.data.category import MultiCategory
 from lamina.data.show import GridOptions, show_batch, show_results, show_sample
 from lamina.foundation.collections import L
 from lamina.foundation.errors import refuse_unknown
-from lamina.tensor.types import TensorBBox, TensorImage
+from lamina.tensor.types import MaskMeta, TensorBBox, TensorImage, TensorMask
 from lamina.viz.canvas import get_grid
+from lamina.viz.images import show_classes
 from lamina.viz.titles import show_title
 
 __all__ = [
     "show_box_results",
     "show_labelled_boxes",
+    "show_mask_results",
+    "show_masks",
     "show_picture_pairs",
     "show_picture_results",
 ]
 
 Samples = Sequence[tuple[Any, ...]]
+Draw = Callable[[tuple[Any, ...], Any], Any]  # (sample, axes) -> axes
 
 
 @show_batch.register
@@ -88,6 +92,54 @@ def _drawn(rows: Samples, names: tuple[str, ...], axes: L[Any]) -> L[Any]:
 
 
 @show_batch.register
+def show_masks(
+    _x: TensorImage,
+    _y: TensorMask,
+    samples: Samples,
+    *,
+    max_n: int = 9,
+    **options: Unpack[GridOptions],
+) -> L[Any]:
+    """Draw masks over their pictures, with one legend of the classes if they have names.
+
+    Args:
+        samples: Decoded pairs.
+        max_n: How many at most.
+        options: Of the grid; see `GridOptions`.
+
+    Raises:
+        UnknownArgumentError: A name in `options` is unknown.
+    """
+    axes = _batch(_under_mask, samples, max_n, options)
+    return _with_legend(axes, [mask for _, mask in samples[:max_n]])
+
+
+@show_results.register
+def show_mask_results(
+    _x: TensorImage,
+    _y: TensorMask,
+    samples: Samples,
+    outs: Samples,
+    *,
+    max_n: int = 9,
+    **options: Unpack[GridOptions],
+) -> L[Any]:
+    """Draw each mask, and that which was predicted on the neighbouring axes.
+
+    Args:
+        samples: Decoded pairs.
+        outs: Decoded predictions.
+        max_n: How many at most.
+        options: Of the grid; see `GridOptions`.
+
+    Raises:
+        UnknownArgumentError: A name in `options` is unknown.
+    """
+    axes = _results(_under_mask, samples, outs, max_n, options)
+    return _with_legend(axes, [part[-1] for part in (*samples[:max_n], *outs[:max_n])])
+
+
+@show_batch.register
 def show_labelled_boxes(
     x: TensorImage,
     y: tuple,
@@ -110,10 +162,7 @@ def show_labelled_boxes(
     """
     if not _has_boxes(y):
         return show_batch[object, object](x, y, samples, max_n=max_n, **options)
-    refuse_unknown("show_batch", options, GridOptions.__annotations__)
-    shown = samples[:max_n]
-    axes = get_grid(len(shown), **options)
-    return L(_on_picture(sample, ax) for sample, ax in zip(shown, axes, strict=True))
+    return _batch(_under_boxes, samples, max_n, options)
 
 
 @show_results.register
@@ -141,12 +190,40 @@ def show_box_results(
     """
     if not _has_boxes(y):
         return show_results[object, object](x, y, samples, outs, max_n=max_n, **options)
+    return _results(_under_boxes, samples, outs, max_n, options)
+
+
+def _batch(draw: Draw, samples: Samples, max_n: int, options: GridOptions) -> L[Any]:
+    """Draw each sample on its axes."""
+    refuse_unknown("show_batch", options, GridOptions.__annotations__)
+    shown = samples[:max_n]
+    axes = get_grid(len(shown), **options)
+    return L(draw(sample, ax) for sample, ax in zip(shown, axes, strict=True))
+
+
+def _results(
+    draw: Draw, samples: Samples, outs: Samples, max_n: int, options: GridOptions
+) -> L[Any]:
+    """Draw each sample, and beside it the same with what was predicted."""
     refuse_unknown("show_results", options, GridOptions.__annotations__)
     shown = list(zip(samples, outs, strict=False))[:max_n]
     axes = get_grid(len(shown), double=True, **options)
     for (sample, out), left, right in zip(shown, axes[::2], axes[1::2], strict=True):
-        _on_picture(sample, show_title("target", left))
-        _on_picture((*sample[: -len(out)], *out), show_title("predicted", right))
+        draw(sample, show_title("target", left))
+        draw((*sample[: -len(out)], *out), show_title("predicted", right))
+    return axes
+
+
+def _under_mask(sample: tuple[Any, ...], ax: Any) -> Any:
+    """Draw a picture and its mask, without a legend of its own."""
+    image, mask = sample
+    return mask.show(ax=image.show(ax=ax), codes=None)
+
+
+def _with_legend(axes: L[Any], masks: list[Any]) -> L[Any]:
+    meta = masks[0].meta
+    if isinstance(meta, MaskMeta):
+        show_classes(axes, masks, meta.codes)
     return axes
 
 
@@ -154,7 +231,7 @@ def _has_boxes(y: tuple[Any, ...]) -> bool:
     return any(isinstance(part, TensorBBox) for part in y)
 
 
-def _on_picture(sample: tuple[Any, ...], ax: Any) -> Any:
+def _under_boxes(sample: tuple[Any, ...], ax: Any) -> Any:
     """Draw a sample on axes, with the labels at their boxes."""
     boxes = next((part for part in sample if isinstance(part, TensorBBox)), None)
     labels = next((part for part in sample if isinstance(part, MultiCategory)), None)

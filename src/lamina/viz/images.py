@@ -14,6 +14,7 @@ __all__ = [
     "ImageOptions",
     "make_sheet",
     "show_boxes",
+    "show_classes",
     "show_image",
     "show_images",
     "show_mask",
@@ -159,13 +160,27 @@ def show_mask(
         ax = new_axes(figsize)
     top = max(_COLOURS, int(classes.max(initial=0)) + 1, len(codes or ())) - 1
     cmap = _class_colours(top + 1) if cmap is None else cmap
-    drawn = ax.imshow(classes, cmap=cmap, alpha=alpha, vmin=0, vmax=top, interpolation="nearest")
+    ax.imshow(classes, cmap=cmap, alpha=alpha, vmin=0, vmax=top, interpolation="nearest")
     if codes is not None:
-        _add_legend(ax, drawn, classes, codes)
+        handles = _class_handles(np.unique(classes), codes)
+        ax.legend(handles=handles, fontsize="x-small", loc="upper left", bbox_to_anchor=(1, 1))
     if title is not None:
         ax.set_title(title)
     ax.set_axis_off()
     return ax
+
+
+def show_classes(axes: Sequence[Any], masks: Sequence[Any], codes: Sequence[str]) -> None:
+    """Name the classes that occur in any of some masks, beside the figure that shows them.
+
+    Args:
+        axes: axes of the figure.
+        masks: the masks, drawn by `show_mask` without codes.
+        codes: the name of each class.
+    """
+    occurring = np.unique(np.concatenate([np.unique(to_array(mask)) for mask in masks]))
+    handles = _class_handles(occurring, codes)
+    axes[0].figure.legend(handles=handles, fontsize="small", loc="outside right upper")
 
 
 def show_points(
@@ -231,7 +246,9 @@ def show_boxes(
         box.set_path_effects(_dark_rim(4))
         ax.add_patch(box)
         if labels is not None:
-            text = ax.text(left, top, str(labels[i]), color=color, va="top", weight="bold")
+            # What stands at the right edge is written leftwards, so that it stays on the image.
+            x, side = (right, "right") if left > 0.85 * max(ax.get_xlim()) else (left, "left")
+            text = ax.text(x, top, str(labels[i]), color=color, ha=side, va="top", weight="bold")
             text.set_path_effects(_dark_rim(2))
     return ax
 
@@ -309,16 +326,13 @@ def _class_colours(n: int) -> Any:
     return ListedColormap([paired.colors[order[i % _COLOURS]] for i in range(n)])
 
 
-def _add_legend(ax: Any, drawn: Any, classes: np.ndarray, codes: Sequence[str]) -> None:
-    """Name the classes that occur in a mask."""
+def _class_handles(values: np.ndarray, codes: Sequence[str]) -> list[Any]:
+    """Make the entries of a legend for the classes that occur."""
     from matplotlib.patches import Patch
 
-    known = [value for value in np.unique(classes).tolist() if 0 <= value < len(codes)]
-    handles = [
-        Patch(color=drawn.cmap(drawn.norm(value)), label=str(codes[int(value)]))
-        for value in known[:_LEGEND]
-    ]
-    ax.legend(handles=handles, fontsize="x-small", loc="upper left", bbox_to_anchor=(1, 1))
+    colours = _class_colours(max(_COLOURS, len(codes)))
+    known = [int(value) for value in values if 0 <= value < len(codes)]
+    return [Patch(color=colours(value), label=str(codes[value])) for value in known[:_LEGEND]]
 
 
 def _fit_limits(ax: Any, corners: np.ndarray) -> None:
