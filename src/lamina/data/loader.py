@@ -25,30 +25,30 @@ Without worker processes everything happens in the parent, except `wif`, which i
 """
 
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, Self, Unpack
 
 import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from lamina.data.loading.options import OPTIONS, STAGES, LoaderOptions
+from lamina.data.loading.options import OPTIONS, STAGES, LoaderOptions, check_options
 from lamina.data.loading.plan import Plan, Skipped, count_repeats, n_batches
-from lamina.data.loading.share import Share, describe, note, samples_of
+from lamina.data.loading.share import blocks, note, rank_of
+from lamina.data.loading.stages import Stages
+from lamina.data.loading.threads import Threads
 from lamina.data.loading.workers import Crew, Made, produce
 from lamina.foundation.errors import ContractError, DataError, refuse_unknown
-from lamina.foundation.seeding import base_seed, using
+from lamina.foundation.seeding import base_seed, derive, using
 from lamina.foundation.signatures import signature_names
-from lamina.tensor.collate import collate
 from lamina.tensor.device import parse_device
-from lamina.tensor.random import generator
 from lamina.tensor.tree import map_tree, to_device
-from lamina.tensor.types import TensorBase
 
-__all__ = ["STAGES", "DataLoader", "retype"]
+__all__ = ["STAGES", "DataLoader"]
 
 
-class DataLoader:
+class DataLoader(Stages):
     """Batches of a data set, the same ones for a seed whatever the number of worker processes.
 
     All randomness is counted: shuffling follows from (seed, epoch), what a transform draws for an
@@ -56,16 +56,17 @@ class DataLoader:
     random state is read or changed. Items whose transforms raise `SkipItem` are left out of their
     batch and listed in `skipped`.
 
-    A data set is anything with `len` and `[i]`, or any iterable (a stream; every worker reads all
-    of it and makes its share of the batches). If it has `__getitems__(indices)`, a batch is fetched
-    in one call: a returned list is taken as items, anything else as the finished batch.
+    A data set is anything with `len` and `[i]`, or any iterable (a stream). If it has
+    `__getitems__(indices)`, a batch is fetched in one call: a returned list is taken as items,
+    anything else as the finished batch. Every worker and every rank reads all of a stream and
+    uses its share, so the stream must not divide itself.
 
     Args:
         dataset: where items come from.
         bs: items per batch; None if every item is already a batch.
         shuffle: whether each pass has its own random order.
         drop_last: leave out an incomplete last batch, unless it is the only one.
-        num_workers: worker processes; 0 works in this one.
+        num_workers: worker processes or threads; 0 works in this one.
         seed: where randomness starts; None follows `set_seed`.
         device: where batches go before `after_batch`; None leaves them.
         options: see `LoaderOptions`; the fifteen stages are described at the top of the module.
@@ -115,97 +116,23 @@ class DataLoader:
         self.epoch = 0
         self.skipped: list[Skipped] = []
         self.plan: Plan | None = None
-        self._crew: Crew | None = None
+        self._crew: Crew | Threads | None = None
+        self._first = 0  # the batch that the next pass begins with
+        self._place: tuple[int, int] | None = None  # the pass that goes on, and its next batch
         is_stream = isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__")
         self.indexed: bool = self.options.get("indexed", not is_stream)
         self._replace_stages()
         self._check()
 
-    # The fifteen stages, in order.
-
-    def before_iter(self) -> None:
-        """Prepare a pass."""
-
-    def get_idxs(self) -> Sequence[Any] | None:
-        """Return the samples of a pass in order, or None for a stream."""
-        if not self.indexed:
-            return None
-        idxs = range(self.n or 0)
-        return self.shuffle_fn(idxs) if self.shuffle else idxs
-
-    def shuffle_fn(self, idxs: Sequence[Any]) -> Sequence[Any]:
-        """Return the samples in a random order."""
-        order = torch.randperm(len(idxs), generator=generator()).tolist()
-        return order if idxs == range(len(idxs)) else [idxs[i] for i in order]
-
-    def wif(self) -> None:
-        """Prepare a new worker process."""
-
-    def sample(self) -> Iterable[Any]:
-        """Return this worker's share of the samples: every batch that is its turn."""
-        return samples_of(self, self._current_plan())
-
-    def create_batches(self, samps: Iterable[Any]) -> Iterator[Any]:
-        """Make the batches of some samples; None stands for a batch with all items skipped."""
-        return Share(self, self._current_plan()).batches(samps)
-
-    def do_item(self, s: Any) -> Any:
-        """Make an item ready for its batch."""
-        stage = "create_item"
-        try:
-            item = self.create_item(s)
-            stage = "after_item"
-            return self.after_item(item)
-        except Exception as error:
-            note(self, error, f"stage {stage!r} failed on item {describe(self, s)}")
-            raise
-
-    def create_item(self, s: Any) -> Any:
-        """Fetch an item."""
-        return self.dataset[s] if self.indexed else s
-
-    def after_item(self, item: Any) -> Any:
-        """Transform an item."""
-        return item
-
-    def do_batch(self, items: list[Any]) -> Any:
-        """Make a batch of items."""
-        stage = "before_batch"
-        try:
-            ready = self.before_batch(items)
-            stage = "create_batch"
-            batch = self.create_batch(ready)
-            stage = "retain"
-            return self.retain(batch, ready)
-        except Exception as error:
-            note(self, error, f"stage {stage!r} failed")
-            raise
-
-    def before_batch(self, items: list[Any]) -> Any:
-        """Transform a batch's items together, for example pad them to one length."""
-        return items
-
-    def create_batch(self, items: Any) -> Any:
-        """Put the items of a batch together."""
-        return items[0] if self.bs is None else collate(items)
-
-    def retain(self, batch: Any, items: Any) -> Any:
-        """Give the parts of a batch the semantic types that the items' parts have."""
-        return retype(batch, items[0]) if isinstance(items, list) and items else batch
-
-    def after_batch(self, batch: Any) -> Any:
-        """Transform a batch that is on its device."""
-        return batch
-
-    def after_iter(self) -> None:
-        """Clean up after a pass, also one that was left early."""
-
     # Use.
 
     def __iter__(self) -> Iterator[Any]:
-        epoch = self.epoch
-        self.epoch += 1
-        return self._run(epoch, self.num_workers)
+        self._place = epoch, first = self.epoch, self._first
+        self.epoch, self._first = epoch + 1, 0
+        return self._started(epoch, first)
+
+    def _started(self, epoch: int, first: int) -> Iterator[Any]:
+        yield from self._run(self._make_plan(epoch, first), self.num_workers, keeps_place=True)
 
     def __len__(self) -> int:
         if self.n is None:
@@ -219,7 +146,11 @@ class DataLoader:
         """The number of items of a pass; None for a stream of unknown length."""
         most = self.options.get("n")
         size = len(self.dataset) if hasattr(self.dataset, "__len__") else None
-        return min((x for x in (most, size) if x is not None), default=None)
+        n = min((x for x in (most, size) if x is not None), default=None)
+        if n is None or self.indexed:
+            return n
+        rank, world = rank_of(self)
+        return len(range(rank, n, world))
 
     def one_batch(self) -> Any:
         """Return the first batch of the next pass, made in this process; the epoch stays.
@@ -227,7 +158,7 @@ class DataLoader:
         Raises:
             DataError: there is no item.
         """
-        batches = self._run(self.epoch, 0)
+        batches = self._run(self._make_plan(self.epoch), 0)
         try:
             return next(batches)
         except StopIteration:
@@ -239,9 +170,40 @@ class DataLoader:
         """Set the number of the next pass.
 
         Args:
-            epoch: the number, from 0.
+            epoch: the number, from 0. If it is the number of a pass that `load_state_dict` left
+                half done, that pass goes on where it was.
         """
-        self.epoch = epoch
+        self._first = self._first if epoch == self.epoch else 0
+        self.epoch, self._place = epoch, None
+
+    def state_dict(self) -> dict[str, int]:
+        """Return where the loader is: the seed, the pass, and how many of its batches were given.
+
+        A pass that was left early counts as going on, until the next one starts.
+        """
+        epoch, batch = self._place or (self.epoch, self._first)
+        seed = base_seed() if self.seed is None else self.seed
+        return {"seed": seed, "epoch": epoch, "batch": batch}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Continue from a state: the next pass gives the batches that were still to come.
+
+        The order and what transforms draw are those of the pass as it would have gone on, with
+        any number of workers.
+
+        Args:
+            state: what `state_dict` returned, with the same data set and batch size.
+
+        Raises:
+            DataError: it is not such a state.
+        """
+        if set(state) != {"seed", "epoch", "batch"}:
+            raise DataError(
+                f"{type(self).__name__}.load_state_dict: got {sorted(state)}. Expected what "
+                "state_dict returned: the keys 'seed', 'epoch' and 'batch'."
+            )
+        self.seed, self.epoch, self._first = state["seed"], state["epoch"], state["batch"]
+        self._place = None
 
     def to(self, device: torch.device | str) -> Self:
         """Send batches to another device from now on.
@@ -278,25 +240,31 @@ class DataLoader:
 
     # One pass.
 
-    def _run(self, epoch: int, n_workers: int) -> Generator[Any]:
-        plan = self._make_plan(epoch)
-        source = self._hire().produce(plan) if n_workers else produce(self, plan)
+    def _run(self, plan: Plan, n_workers: int, *, keeps_place: bool = False) -> Generator[Any]:
         self.skipped = []
-        n_made = 0
+        is_empty = True
+        source = self._finished(plan, n_workers)
         try:
-            for made in source:
-                self.skipped += made.skipped
-                if made.batch is not None:
-                    n_made += 1
-                    yield self._finish(made, plan)
-            if self.shuffle and not n_made:
+            for number, batch in source:
+                if keeps_place:
+                    self._place = (plan.epoch, number + 1)
+                if batch is not None:
+                    is_empty = False
+                    yield batch
+            if self.shuffle and is_empty and not plan.first:
                 raise DataError(self._nothing())
+            if keeps_place:
+                self._place = None
         finally:
+            source.close()
             self.after_iter()
 
-    def _make_plan(self, epoch: int) -> Plan:
+    def _make_plan(self, epoch: int, first: int = 0) -> Plan:
         seed = base_seed() if self.seed is None else self.seed
-        plan = Plan(seed, epoch, None, self.bs)
+        plan = Plan(seed, epoch, None, self.bs, first=first)
+        if not self.indexed:
+            plan.rank, plan.world = rank_of(self)
+            plan.seed = derive(seed, "rank", plan.rank) if plan.world > 1 else seed
         with using(plan.randomness("shuffle")):
             self.before_iter()
             plan.idxs = self.get_idxs()
@@ -307,14 +275,38 @@ class DataLoader:
             plan.idxs = plan.idxs[: n_batches(len(plan.idxs), self.bs, drop_last=True) * plan.size]
         return plan
 
-    def _finish(self, made: Made, plan: Plan) -> Any:
-        """Do what is left for the parent process: the device, and `after_batch`."""
-        batch = made.batch
-        pin = self.options.get("pin_memory", False) and torch.accelerator.is_available()
-        if pin and not self.num_workers:
-            batch = map_tree(Tensor.pin_memory, batch)
-        if self.device is not None:
-            batch = to_device(batch, self.device, non_blocking=pin)
+    def _finished(self, plan: Plan, n_workers: int) -> Generator[tuple[int, Any]]:
+        """Give number and content of every batch, None for one whose items were all skipped."""
+        stays = self._is_default("after_batch")
+        pins = bool(self.options.get("pin_memory")) and torch.accelerator.is_available()
+        rows = None if n_workers or pins else blocks(self, plan)
+        if rows is not None and stays:
+            yield from enumerate(rows, plan.first)
+            return
+        if rows is not None:
+            source = (Made(k, batch, []) for k, batch in enumerate(rows, plan.first))
+        else:
+            source = self._hire().produce(plan) if n_workers else produce(self, plan)
+        with closing(source):
+            for made in source:
+                self.skipped += made.skipped
+                batch = made.batch
+                if batch is not None and rows is None:
+                    batch = self._sent(batch, pins=pins and not n_workers)
+                yield made.number, batch if stays else self._transformed(made, batch, plan)
+
+    def _sent(self, batch: Any, *, pins: bool) -> Any:
+        """Send a batch to its device."""
+        batch = map_tree(Tensor.pin_memory, batch) if pins else batch
+        if self.device is None:
+            return batch
+        is_pinned = bool(self.options.get("pin_memory"))
+        return to_device(batch, self.device, non_blocking=is_pinned)
+
+    def _transformed(self, made: Made, batch: Any, plan: Plan) -> Any:
+        """Do what is left for the parent process."""
+        if batch is None:
+            return None
         try:
             with using(plan.randomness("batch", made.number)):
                 return self.after_batch(batch)
@@ -339,15 +331,17 @@ class DataLoader:
         where = type(self).__name__
         if self.bs is not None and self.bs < 1:
             raise ContractError(f"{where}: bs={self.bs}. Give 1 or more, or None for no batching.")
-        if self.num_workers < 0:
-            raise ContractError(f"{where}: num_workers={self.num_workers}. Give 0 or more.")
+        check_options(where, self.num_workers, self.options)
         if not (self.indexed or hasattr(self.dataset, "__iter__")):
             raise ContractError(
                 f"{where}: a {type(self.dataset).__name__} is no data set. "
                 "Give something with len() and [i], or an iterable."
             )
-        if self.shuffle and not self.indexed:
-            raise ContractError(f"{where}: a stream cannot be shuffled. Leave out shuffle=True.")
+        if self.shuffle and not self.indexed and not self.options.get("buffer"):
+            raise ContractError(
+                f"{where}: a stream can be shuffled only within a buffer. Give buffer=1000 to "
+                "choose each element from that many, or leave out shuffle=True."
+            )
         n = self.n
         if self.drop_last and n and self.bs is not None and n < self.bs:
             warnings.warn(
@@ -356,22 +350,15 @@ class DataLoader:
                 stacklevel=3,
             )
 
-    def _is_default(self, stage: str) -> bool:
-        """Tell whether a stage does what it does in this module.
-
-        Args:
-            stage: its name.
-        """
-        return stage not in vars(self) and getattr(type(self), stage) is vars(DataLoader)[stage]
-
     def _settings(self) -> dict[str, Any]:
         """Return the arguments, besides the data set, that make a loader like this one."""
         own = [n for n in signature_names(type(self)) if n != "dataset" and hasattr(self, n)]
         return {name: getattr(self, name) for name in own} | self.options
 
-    def _hire(self) -> Crew:
+    def _hire(self) -> Crew | Threads:
         if self._crew is None or not self._crew.persistent:
-            self._crew = Crew(self)
+            threaded = self.options.get("worker_type") == "thread"
+            self._crew = Threads(self) if threaded else Crew(self)
         return self._crew
 
     def _current_plan(self) -> Plan:
@@ -389,18 +376,3 @@ class DataLoader:
             f"{where}: the data set ({kind}) is empty. Check where its items come from and how "
             "they were split."
         )
-
-
-def retype(batch: Any, item: Any) -> Any:
-    """Give the tensors of a batch the semantic types that an item has in their places.
-
-    Args:
-        batch: a tensor, or a tuple or list of them.
-        item: what it is made of; its other parts do not matter.
-    """
-    if isinstance(item, TensorBase):
-        lost = isinstance(batch, Tensor) and not isinstance(batch, TensorBase)
-        return type(item).wrap(batch, like=item) if lost else batch
-    if isinstance(item, tuple) and type(batch) in (tuple, list) and len(batch) == len(item):
-        return type(batch)(map(retype, batch, item))
-    return batch

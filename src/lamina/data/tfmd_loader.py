@@ -4,8 +4,9 @@ from typing import Any, Self, Unpack
 
 import torch
 
-from lamina.data.loader import DataLoader, retype
+from lamina.data.loader import DataLoader
 from lamina.data.loading.options import LoaderOptions
+from lamina.data.loading.stages import retype
 from lamina.data.pipeline import Pipeline
 from lamina.data.show import show_batch, show_results
 from lamina.foundation.collections import L

@@ -7,11 +7,51 @@ batch, and makes the same one.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from random import Random
+from typing import Any, overload
+
+from torch import Tensor
 
 from lamina.foundation.seeding import Randomness, derive
 
-__all__ = ["Plan", "Skipped", "chunked", "count_repeats", "n_batches"]
+__all__ = ["Order", "Plan", "Skipped", "chunked", "count_repeats", "n_batches", "shuffled"]
+
+
+class Order(Sequence[int]):
+    """Indices kept as a tensor, which fetches many rows of tensors at once.
+
+    Args:
+        tensor: the indices.
+
+    Example:
+        >>> import torch
+        >>> order = Order(torch.tensor([2, 0, 1]))
+        >>> order[0], list(order[1:])
+        (2, [0, 1])
+    """
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+    @overload
+    def __getitem__(self, i: int) -> int: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> "Order": ...
+
+    def __getitem__(self, i: int | slice) -> "int | Order":
+        return Order(self.tensor[i]) if isinstance(i, slice) else int(self.tensor[i])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.tensor.tolist())
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    def __repr__(self) -> str:
+        return f"Order({self.tensor.tolist()})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +96,9 @@ class Plan:
         repeats: for each position how often its sample came before; None if none comes twice.
         worker: which worker carries it out.
         n_workers: how many share the work.
+        first: the number of the batch to begin with.
+        rank: which of the processes that share a stream this is.
+        world: how many processes share it.
         skipped: what this worker skipped since it was last asked.
     """
 
@@ -66,6 +109,9 @@ class Plan:
     repeats: Sequence[int] | None = None
     worker: int = 0
     n_workers: int = 1
+    first: int = 0
+    rank: int = 0
+    world: int = 1
     skipped: list[Skipped] = field(default_factory=list)
 
     @property
@@ -75,11 +121,12 @@ class Plan:
 
     def number(self, k: int) -> int:
         """Return the number, in the whole pass, of this worker's batch `k`."""
-        return self.worker + k * self.n_workers
+        return self.first + self.worker + k * self.n_workers
 
     def is_turn(self, position: int) -> bool:
         """Tell whether the sample at a position belongs to this worker."""
-        return position // self.size % self.n_workers == self.worker
+        turn = position // self.size - self.first
+        return turn >= 0 and turn % self.n_workers == self.worker
 
     def randomness(self, kind: str, *keys: int | str) -> Randomness:
         """Return the source of randomness for one thing of this pass."""
@@ -141,3 +188,25 @@ def count_repeats(idxs: Sequence[Any]) -> list[int] | None:
         counts.append(seen.get(i, 0))
         seen[i] = counts[-1] + 1
     return counts if len(seen) < len(counts) else None
+
+
+def shuffled(elements: Iterable[Any], size: int, rng: Random) -> Iterator[Any]:
+    """Give the elements of a stream in a random order, with at most `size` of them in memory.
+
+    Args:
+        elements: the stream.
+        size: how many to choose the next one from.
+        rng: decides.
+
+    Example:
+        >>> sorted(shuffled(range(10), 4, Random(1))) == list(range(10))
+        True
+    """
+    iterator = iter(elements)
+    buffer = list(islice(iterator, size))
+    for x in iterator:
+        i = rng.randrange(size)
+        yield buffer[i]
+        buffer[i] = x
+    rng.shuffle(buffer)
+    yield from buffer

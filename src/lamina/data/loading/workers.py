@@ -7,7 +7,7 @@ that the turn is kept. An error travels as a value, with its notes, and is raise
 
 import pickle
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -66,7 +66,7 @@ class Made(NamedTuple):
     skipped: list[Skipped]
 
 
-def produce(loader: "DataLoader", plan: Plan) -> Iterator[Made]:
+def produce(loader: "DataLoader", plan: Plan) -> Generator[Made]:
     """Make the batches of one worker's share."""
     loader.plan = plan
     for k, batch in enumerate(loader.create_batches(loader.sample())):
@@ -95,7 +95,7 @@ class Crew:
             generator=self._generator,
         )
 
-    def produce(self, plan: Plan) -> Iterator[Made]:
+    def produce(self, plan: Plan) -> Generator[Made]:
         """Let the processes make the batches of one pass, and give them in order."""
         self._generator.manual_seed(derive(plan.seed, "workers", plan.epoch) >> 1)
         self._feed.assign(plan)
