@@ -97,9 +97,10 @@ BASICS = (
 FACADES: dict[str, tuple[str, ...]] = {  # per application: "module", or "module: some names"
     "vision": (
         *BASICS,
-        "nn.mobilenet: mobilenet_v2",
-        "nn.resnet: resnet101 resnet152 resnet18 resnet34 resnet50",
-        "nn.xresnet: XResNet xresnet101 xresnet152 xresnet18 xresnet34 xresnet50",
+        "nn.models.mobilenet: mobilenet_v2",
+        "nn.models.resnet: resnet101 resnet152 resnet18 resnet34 resnet50",
+        "nn.models.squeezenet: squeezenet1_1",
+        "nn.models.xresnet: XResNet xresnet101 xresnet152 xresnet18 xresnet34 xresnet50",
         (
             "vision.augment: Brightness Contrast Dihedral Flip Lighting Rotate Saturation "
             "SpatialChain Warp Zoom aug_transforms"

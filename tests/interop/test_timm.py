@@ -4,7 +4,7 @@ import pytest
 import timm
 import torch
 
-from lamina.nn import resnet
+from lamina.nn.models import resnet
 from lamina.vision.models.model import create_vision_model, split_groups
 
 pytestmark = pytest.mark.interop

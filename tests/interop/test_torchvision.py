@@ -10,7 +10,7 @@ import torchvision
 from safetensors.torch import load_file
 from torch import nn
 
-from lamina.nn import mobilenet, resnet
+from lamina.nn.models import mobilenet, resnet, squeezenet
 from lamina.vision.models.architectures import ARCHITECTURES
 from lamina.vision.models.body import load_weights
 from lamina.vision.models.model import create_vision_model, split_groups
@@ -22,6 +22,7 @@ OURS = {
     "resnet34": resnet.resnet34,
     "resnet50": resnet.resnet50,
     "mobilenet_v2": mobilenet.mobilenet_v2,
+    "squeezenet1_1": squeezenet.squeezenet1_1,
 }
 EXACT = {"rtol": 0, "atol": 0}
 
@@ -84,9 +85,10 @@ def test_gradients_and_running_statistics_agree(name: str):
         torch.testing.assert_close(value, other.state_dict()[n], **EXACT)
 
 
-def test_the_bundled_mobilenet_works_in_torchvision(samples):
-    weights = load_file(samples / "mobilenet_v2-imagenet.safetensors")
-    other, ours = theirs("mobilenet_v2").eval(), mobilenet.mobilenet_v2().eval()
+@pytest.mark.parametrize("name", ["mobilenet_v2", "squeezenet1_1"])
+def test_the_bundled_weights_work_in_torchvision(samples, name):
+    weights = load_file(samples / f"{name}-imagenet.safetensors")
+    other, ours = theirs(name).eval(), OURS[name]().eval()
     other.load_state_dict(weights)
     ours.load_state_dict(weights)
     with torch.no_grad():

@@ -189,8 +189,26 @@ from lamina.nn.losses import (
     LabelSmoothingCrossEntropyFlat,
     MSELossFlat,
 )
-from lamina.nn.mobilenet import (
+from lamina.nn.models.mobilenet import (
     mobilenet_v2,
+)
+from lamina.nn.models.resnet import (
+    resnet101,
+    resnet152,
+    resnet18,
+    resnet34,
+    resnet50,
+)
+from lamina.nn.models.squeezenet import (
+    squeezenet1_1,
+)
+from lamina.nn.models.xresnet import (
+    XResNet,
+    xresnet101,
+    xresnet152,
+    xresnet18,
+    xresnet34,
+    xresnet50,
 )
 from lamina.nn.norm import (
     BatchNorm,
@@ -211,25 +229,10 @@ from lamina.nn.pool import (
     PoolType,
     adaptive_pool,
 )
-from lamina.nn.resnet import (
-    resnet101,
-    resnet152,
-    resnet18,
-    resnet34,
-    resnet50,
-)
 from lamina.nn.shortcut import (
     MergeLayer,
     ResBlock,
     SequentialEx,
-)
-from lamina.nn.xresnet import (
-    XResNet,
-    xresnet101,
-    xresnet152,
-    xresnet18,
-    xresnet34,
-    xresnet50,
 )
 from lamina.optim.optimizer import (
     Optimizer,
@@ -350,7 +353,11 @@ from lamina.vision.augment import (
     aug_transforms,
 )
 from lamina.vision.blocks import (
+    BBoxBlock,
+    BBoxLblBlock,
     ImageBlock,
+    MaskBlock,
+    PointBlock,
 )
 from lamina.vision.images import (
     PILImage,
@@ -405,6 +412,8 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "AttrGetter",
     "AvgMetric",
     "AvgPool",
+    "BBoxBlock",
+    "BBoxLblBlock",
     "BCEWithLogitsLossFlat",
     "BatchNorm",
     "Boxes",
@@ -466,6 +475,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Lighting",
     "LinBnDrop",
     "MSELossFlat",
+    "MaskBlock",
     "MaskSplitter",
     "MaxPool",
     "MergeLayer",
@@ -488,6 +498,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ParamScheduler",
     "Path",
     "Pipeline",
+    "PointBlock",
     "PoolFlatten",
     "PoolType",
     "ProgressCallback",
@@ -611,6 +622,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "show_results",
     "sigmoid_range",
     "slide",
+    "squeezenet1_1",
     "steep",
     "step_stat",
     "subplots",

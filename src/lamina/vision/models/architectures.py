@@ -9,9 +9,10 @@ from torch import nn
 from lamina.data.external.urls import Source
 from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import Registry, name_of, savable
-from lamina.nn.mobilenet import mobilenet_v2
-from lamina.nn.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
-from lamina.nn.xresnet import XRESNETS
+from lamina.nn.models.mobilenet import mobilenet_v2
+from lamina.nn.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
+from lamina.nn.models.squeezenet import squeezenet1_1
+from lamina.nn.models.xresnet import XRESNETS
 
 __all__ = ["ARCHITECTURES", "Architecture", "Stats", "find_architecture", "imagenet_stats"]
 
@@ -82,6 +83,14 @@ _add(
     cut=-3,
     groups=(7,),
     weights=Source("sample:mobilenet_v2-imagenet", 7.0, sample="mobilenet_v2-imagenet"),
+)
+
+_add(
+    "squeezenet1_1",
+    squeezenet1_1,
+    cut=-2,
+    groups=(5,),
+    weights=Source("sample:squeezenet1_1-imagenet", 2.5, sample="squeezenet1_1-imagenet"),
 )
 
 for _name, _xresnet in XRESNETS.items():

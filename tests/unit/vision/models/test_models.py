@@ -11,7 +11,7 @@ from lamina.foundation.errors import (
     UnknownArgumentError,
     UnknownNameError,
 )
-from lamina.nn.resnet import resnet18
+from lamina.nn.models.resnet import resnet18
 from lamina.vision.images import PILImage
 from lamina.vision.models.architectures import (
     ARCHITECTURES,
@@ -63,7 +63,7 @@ def test_where_the_second_group_begins(name: str, first_of_second: str):
     assert names[id(split_groups(model)[1][0])].startswith(first_of_second)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "xresnet18"])
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "squeezenet1_1", "xresnet18"])
 @pytest.mark.parametrize("n_in", [1, 3, 4])
 def test_a_model_gives_the_outputs_asked_for(name: str, n_in: int):
     model = create_vision_model(name, 5, n_in=n_in).eval()

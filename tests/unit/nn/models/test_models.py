@@ -3,16 +3,22 @@ import torch
 from torch import nn
 
 from lamina.foundation.errors import ContractError, UnknownArgumentError
-from lamina.nn.mobilenet import mobilenet_v2
+from lamina.nn.models.mobilenet import mobilenet_v2
+from lamina.nn.models.resnet import resnet18, resnet50
+from lamina.nn.models.squeezenet import squeezenet1_1
+from lamina.nn.models.xresnet import XRESNETS, SeparableBlock, XResNet
 from lamina.nn.params import in_channels, norm_bias_params, num_features, total_params
-from lamina.nn.resnet import resnet18, resnet50
 from lamina.nn.shortcut import MergeLayer, ResBlock, SequentialEx
-from lamina.nn.xresnet import XRESNETS, SeparableBlock, XResNet
 
 
 @pytest.mark.parametrize(
     ("make", "n_params"),
-    [(resnet18, 11_689_512), (resnet50, 25_557_032), (mobilenet_v2, 3_504_872)],
+    [
+        (resnet18, 11_689_512),
+        (resnet50, 25_557_032),
+        (mobilenet_v2, 3_504_872),
+        (squeezenet1_1, 1_235_496),
+    ],
 )
 def test_published_sizes(make, n_params):
     assert total_params(make())[0] == n_params

@@ -1,0 +1,1 @@
+"""Whole networks, with the state-dict names under which their weights are published."""
