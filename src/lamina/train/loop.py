@@ -1,13 +1,12 @@
-"""The training loop: parts with their events, and a table of who listens to which event.
+"""The training loop: fit, epoch, train, validate, batch, backward and step.
 
-`Loop` is the whole machinery of training without its verbs: `Learner` adds those. Every part (fit,
-epoch, train, validate, batch, backward, step) runs through `run_part`, which is the paper's figure:
-the `before_*` event, the work, `after_cancel_*` when the part was cancelled, and `after_*` always.
+`Loop` is the whole machinery of training without its verbs: `Learner` adds those. Every part runs
+through `run_part` of its `CallbackHost`, which emits the events around it.
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,24 +14,11 @@ from torch import Tensor, nn
 from lamina.foundation.errors import ContractError, DataError
 from lamina.foundation.seeding import derive
 from lamina.tensor.types import plain
-from lamina.train.callback import Callback, Handler, event_table, ordered
-from lamina.train.events import (
-    BACKWARD,
-    BATCH,
-    EPOCH,
-    EVENTS,
-    FIT,
-    STEP,
-    TRAIN,
-    VALIDATE,
-    Cancel,
-    Event,
-    Part,
-)
+from lamina.train.callback import Callback
+from lamina.train.events import BACKWARD, BATCH, EPOCH, FIT, STEP, TRAIN, VALIDATE, Cancel, Part
+from lamina.train.host import CallbackHost, Purpose
 
-__all__ = ["TARGET_KEYS", "Loop", "Purpose"]
-
-Purpose = Literal["fit", "find", "validate"]
+__all__ = ["TARGET_KEYS", "Loop"]
 
 TARGET_KEYS = ("labels", "label", "targets", "target", "y")
 """Where the target of a dict batch is looked for; all other entries are the model's input."""
@@ -52,7 +38,7 @@ _OF_A_PHASE = (
 )
 
 
-class Loop:
+class Loop(CallbackHost):
     """A model, its data, loss and optimizer, and the loop that trains them.
 
     Everything here may be read and written by callbacks while the loop runs.
@@ -71,6 +57,8 @@ class Loop:
             one of `TARGET_KEYS` as target. `x` and `y` are the same, without the tuple of one.
         pred, loss, loss_grad: Output, loss, and what is differentiated. They are one tensor unless
             a callback replaces `loss_grad`; replacing `loss` replaces both.
+        forward: What is called in place of the model, None for the model itself. Callbacks set it
+            in `before_fit` through `wrap_forward`; every run starts and ends with None.
         opt: The optimizer, or None before the first fit.
         epoch, n_epoch, iter, n_iter: Where the loop is; `n_iter` is None for data without length.
         train_iter, pct_train: Training batches done in this fit, and the fraction of the fit.
@@ -101,9 +89,10 @@ class Loop:
         cbs: Iterable[Callback | type[Callback]] = (),
         seed: int | None = None,
     ) -> None:
+        super().__init__()
         self.dls, self.model, self.loss_func, self.seed = dls, model, loss_func, seed
         self.opt: Any = None
-        self.cbs: list[Callback] = []
+        self.forward: Callable[..., Any] | None = None
         self.xb: tuple[Any, ...] = ()
         self.yb: tuple[Any, ...] = ()
         self.pred: Any = None
@@ -112,13 +101,9 @@ class Loop:
         self.epoch, self.n_epoch, self.epochs_done = 0, 1, 0
         self.iter, self.train_iter, self.pct_train = 0, 0, 0.0
         self.n_iter: int | None = 0
-        self.training, self.running = False, False
+        self.training = False
         self.dl: Any = None
         self.ds_idx = 0
-        self.purpose: Purpose = "fit"
-        self.exc: BaseException | None = None
-        self._tables: dict[bool, dict[str, tuple[tuple[Callback, Handler], ...]]] = {}
-        self._handlers = _NOBODY
         self._n_inp: int | None = None
         self.add_cbs(cbs)
 
@@ -141,119 +126,6 @@ class Loop:
     @y.setter
     def y(self, value: Any) -> None:
         self.yb = value if isinstance(value, tuple) else (value,)
-
-    # ----- callbacks
-
-    def add_cb(self, cb: Callback | type[Callback]) -> None:
-        """Add a callback; a class is instantiated."""
-        self.cbs.append(cb() if isinstance(cb, type) else cb)
-        self._listen()
-
-    def add_cbs(self, cbs: Iterable[Callback | type[Callback]]) -> None:
-        """Add several callbacks."""
-        for cb in cbs:
-            self.add_cb(cb)
-
-    def remove_cb(self, cb: Callback | type[Callback]) -> None:
-        """Remove a callback, or all callbacks of a class."""
-        gone = (
-            (lambda one: isinstance(one, cb)) if isinstance(cb, type) else (lambda one: one is cb)
-        )
-        self.cbs = [one for one in self.cbs if not gone(one)]
-        self._listen()
-
-    def remove_cbs(self, cbs: Iterable[Callback | type[Callback]]) -> None:
-        """Remove several callbacks."""
-        for cb in cbs:
-            self.remove_cb(cb)
-
-    @contextmanager
-    def added_cbs(
-        self, cbs: Callback | type[Callback] | Iterable[Callback | type[Callback]] | None
-    ) -> Generator[None]:
-        """Add callbacks for the length of a `with` block."""
-        given = [cbs] if isinstance(cbs, Callback | type) else list(cbs or ())
-        fresh = [cb() if isinstance(cb, type) else cb for cb in given]
-        self.add_cbs(fresh)
-        try:
-            yield
-        finally:
-            self.remove_cbs(fresh)
-
-    @contextmanager
-    def removed_cbs(self, cbs: Sequence[Callback | type[Callback]]) -> Generator[None]:
-        """Take callbacks (or all of the classes given) away for the length of a `with` block."""
-        before = self.cbs
-        self.remove_cbs(cbs)
-        gone = [cb for cb in before if not any(cb is one for one in self.cbs)]
-        try:
-            yield
-        finally:
-            self.add_cbs(gone)
-
-    def ordered_cbs(self, event: Event) -> list[Callback]:
-        """Return the callbacks that listen to an event, in the order in which they run."""
-        return [cb for cb in ordered(self.cbs) if cb.handler(event) is not None]
-
-    def _listen(self) -> None:
-        """Bring the event tables up to date; callbacks may come and go while the loop runs."""
-        if not self.running:
-            return
-        cbs = [cb for cb in self.cbs if self.purpose == "fit" or not cb.only_fit]
-        self._tables = {kind: event_table(cbs, training=kind) for kind in (True, False)}
-        self._handlers = self._tables[self.training]
-
-    # ----- parts and events
-
-    def emit(self, event: Event) -> None:
-        """Call every callback that listens to an event."""
-        for cb, handler in self._handlers[event]:
-            if cb.run:
-                try:
-                    handler(self)
-                except Exception as error:
-                    _note(error, cb, event)
-                    raise
-
-    def run_part(self, part: Part, body: Callable[..., object], *args: Any) -> None:
-        """Run `body(*args)` as a part of the loop, between its events."""
-        try:
-            self.emit(part.before)
-            body(*args)
-        except BaseException as error:
-            left = self._interrupted(part, error)
-            if left is error:
-                raise
-            if left is not None:
-                raise left from error
-        else:
-            if self._handlers[part.after]:
-                left = self._emit_to_all(part.after)
-                if left is not None and not isinstance(left, part.cancel):
-                    raise left
-
-    def _interrupted(self, part: Part, error: BaseException) -> BaseException | None:
-        """Close a part that did not end by itself; return what the outer part has to know."""
-        self.exc = left = error
-        if isinstance(error, part.cancel):
-            left = self._emit_to_all(part.after_cancel)
-        left = _graver(left, self._emit_to_all(part.after))
-        if left is None or isinstance(left, part.cancel):
-            self.exc = left = None
-        return left
-
-    def _emit_to_all(self, event: Event) -> BaseException | None:
-        """Call every listener even if one fails; return the gravest exception."""
-        left: BaseException | None = None
-        for cb, handler in self._handlers[event]:
-            if not cb.run:
-                continue
-            try:
-                handler(self)
-            except BaseException as error:
-                _note(error, cb, event)
-                left = _graver(left, error)
-        return left
 
     # ----- fit, epoch, phase
 
@@ -296,6 +168,7 @@ class Loop:
         """
         mode = self.model.training
         self.running, self.purpose, self.training = True, purpose, purpose != "validate"
+        self.forward = None
         try:
             self._n_inp = getattr(self.dls, "n_inp", None)
             self._place_model()
@@ -303,8 +176,9 @@ class Loop:
             yield
         finally:
             self.running, self.purpose, self.training = False, "fit", False
-            self._tables, self._handlers = {}, _NOBODY
-            self.model.train(mode and purpose != "fit")
+            self.forward = None
+            self._listen()
+            self._set_mode(training=mode and purpose != "fit")
 
     def _run(self, part: Part, body: Callable[..., object], *args: Any) -> None:
         try:
@@ -340,20 +214,29 @@ class Loop:
         self.ds_idx, self.dl, self.training = index, dl, training
         self.n_iter = _length(dl)
         self._handlers = self._tables[training]
-        self.model.train(training)
+        self._set_mode(training=training)
         if hasattr(dl, "set_epoch"):
             dl.set_epoch(self.epochs_done)
+
+    def _set_mode(self, *, training: bool) -> None:
+        """Bring the model, and an optimizer that has modes too, into one."""
+        self.model.train(training)
+        switch = getattr(self.opt, "train" if training else "eval", None)
+        if switch is not None:
+            switch()
 
     @contextmanager
     def _kept_phase(self) -> Generator[None]:
         """Put the state of the phase back, so that a callback may validate inside of a fit."""
         kept = {name: getattr(self, name) for name in _OF_A_PHASE}
-        mode = self.model.training
+        modes = [(module, module.training) for module in self.model.modules()]
         try:
             yield
         finally:
             self.__dict__.update(kept)
-            self.model.train(mode)
+            self._set_mode(training=self.training)
+            for module, mode in modes:
+                module.training = mode
             self._listen()
 
     def _all_batches(self) -> None:
@@ -393,17 +276,48 @@ class Loop:
             return (inputs,), (() if key is None else (batch[key],))
         return (batch,), ()
 
-    def _work_on_batch(self) -> None:
+    def wrap_forward(self, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        """Let `wrap(forward)` be called in place of the model until the run ends."""
+        self.forward = wrap(self.model if self.forward is None else self.forward)
+
+    def predict_batch(self) -> Any:
+        """Call the model on `xb`, through what callbacks have put around it; emit nothing."""
+        forward = self.model if self.forward is None else self.forward
         x = self.xb[0]
         if type(x) is not Tensor and isinstance(x, Mapping):
-            self.pred = self.model(**x)
-        else:
-            self.pred = self.model(*self.xb)
+            return forward(**x)
+        return forward(*self.xb)
+
+    @torch.enable_grad()
+    def reevaluate(self) -> Tensor:
+        """Compute loss and gradients of the batch at hand again, at the weights as they are now.
+
+        For callbacks and optimizers that need several gradients per step. The gradients replace
+        those there are; `pred`, `loss` and `loss_grad` stay. Callbacks hear `after_pred` and
+        `after_loss` again, nothing else.
+
+        Returns:
+            The loss that was differentiated.
+        """
+        kept = self.pred, self.loss, self.loss_grad
+        self.opt.zero_grad()
+        try:
+            self._predict_and_measure()
+            self._backward()
+            return self.loss_grad.detach()
+        finally:
+            self.pred, self.loss, self.loss_grad = kept
+
+    def _predict_and_measure(self) -> None:
+        self.pred = self.predict_batch()
         self.emit("after_pred")
         if self.yb:
             self._measure_loss()
         elif self.training:
             raise ContractError(_NO_TARGET)
+
+    def _work_on_batch(self) -> None:
+        self._predict_and_measure()
         if self.training:
             self.run_part(BACKWARD, self._backward)
             self.run_part(STEP, self._step)
@@ -424,7 +338,10 @@ class Loop:
         self.loss_grad.backward()
 
     def _step(self) -> None:
-        self.opt.step()
+        if getattr(self.opt, "needs_closure", False):
+            self.opt.step(self.reevaluate)
+        else:
+            self.opt.step()
 
     # ----- around the loop
 
@@ -454,7 +371,6 @@ class Loop:
             yield
 
 
-_NOBODY: dict[str, tuple[tuple[Callback, Handler], ...]] = dict.fromkeys(EVENTS, ())
 _NO_BATCHES = (
     "fit: the training loader gives no batches, so there is nothing to train on. Check that the "
     "training set is not empty, and that with drop_last=True it has at least one batch of items."
@@ -476,19 +392,3 @@ def _length(dl: Any) -> int | None:
         return len(dl)
     except TypeError:
         return None
-
-
-def _graver(first: BaseException | None, second: BaseException | None) -> BaseException | None:
-    """Of two exceptions keep the one that reaches further: an error, else the outer part's."""
-    if first is None or second is None:
-        return first or second
-    return second if _reach(second) > _reach(first) else first
-
-
-def _reach(error: BaseException) -> int:
-    return error.reach if isinstance(error, Cancel) else len(EVENTS)
-
-
-def _note(error: BaseException, cb: Callback, event: str) -> None:
-    if not isinstance(error, Cancel):
-        error.add_note(f"In callback {cb.name}, event {event}.")
