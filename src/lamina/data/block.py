@@ -14,9 +14,11 @@ from lamina.data.category import (
     RegressionSetup,
 )
 from lamina.data.datasets import Datasets
+from lamina.data.get import ItemGetter
 from lamina.data.items import get_item
 from lamina.data.kernels import describe
 from lamina.data.loaders import DataLoaders, LoadersArgs, refuse_options
+from lamina.data.loading.resample import partial, weighted
 from lamina.data.loading.trace import Summary, trace
 from lamina.data.pipeline import Pipeline
 from lamina.data.split import RandomSplitter
@@ -136,6 +138,28 @@ class Steps(TypedDict, total=False):
     get_y: Getter | Sequence[Getter] | None
 
 
+@dataclass(frozen=True)
+class _Zip:
+    """Turns columns into a list of rows.
+
+    Args:
+        columns: makes the columns from a source; None takes the source.
+    """
+
+    columns: Callable[[Any], Sequence[Any]] | None = None
+
+    def __call__(self, source: Any) -> list[tuple[Any, ...]]:
+        """Return one tuple per row."""
+        columns = source if self.columns is None else self.columns(source)
+        sizes = [len(column) for column in columns]
+        if len(set(sizes)) > 1:
+            raise DataError(
+                f"DataBlock.from_columns: the columns have {', '.join(map(str, sizes))} values. "
+                "Give columns of one length."
+            )
+        return list(zip(*columns, strict=True))
+
+
 class DataBlock:
     """A recipe from a source to batches: get the items, split them, label them, transform them.
 
@@ -188,6 +212,32 @@ class DataBlock:
         self.dl_type = dl_type
         self.item_tfms = merge_tfms(*(b.item_tfms for b in self.blocks), item_tfms)
         self.batch_tfms = merge_tfms(*(b.batch_tfms for b in self.blocks), batch_tfms)
+
+    @classmethod
+    def from_columns(
+        cls,
+        blocks: Any = None,
+        getters: Sequence[Getter] | None = None,
+        get_items: Callable[[Any], Sequence[Any]] | None = None,
+        **settings: Any,
+    ) -> "DataBlock":
+        """Make a block whose source is columns, one per block, instead of items.
+
+        Args:
+            blocks: see the class.
+            getters: from an item, a tuple of one value per column, to what each block takes;
+                default that block's column.
+            get_items: makes the columns from the source; default the source itself.
+            settings: the other arguments of the class.
+
+        Example:
+            >>> block = DataBlock.from_columns((TransformBlock, CategoryBlock))
+            >>> ds = block.datasets([[1.0, 2.0, 3.0], ["a", "b", "a"]])
+            >>> len(ds), ds[0]
+            (3, (1.0, TensorCategory(0)))
+        """
+        getters = getters or [ItemGetter(i) for i in range(len(_made(blocks)))]
+        return cls(blocks, getters=getters, get_items=_Zip(get_items), **settings)
 
     def datasets(self, source: Any) -> Datasets:
         """Make the data set of a source.
@@ -257,6 +307,35 @@ class DataBlock:
         )
 
     databunch = dataloaders
+
+    def weighted_dataloaders(
+        self, source: Any, wgts: Any, path: str | Path = ".", **options: Any
+    ) -> DataLoaders:
+        """Make loaders of which the first draws items with replacement, by their weights.
+
+        Args:
+            source: what `get_items` takes; without it, the items.
+            wgts: a weight per training item, or per item of the source.
+            path: a folder for what belongs to these data.
+            options: those of `dataloaders`.
+
+        Raises:
+            DataError: the weights do not fit the items.
+        """
+        return weighted(self.dataloaders(source, path, **options), wgts)
+
+    def partial_dataloaders(
+        self, source: Any, partial_n: int, path: str | Path = ".", **options: Any
+    ) -> DataLoaders:
+        """Make loaders of which the first uses only some items per pass, other ones each time.
+
+        Args:
+            source: what `get_items` takes; without it, the items.
+            partial_n: how many items a pass uses.
+            path: a folder for what belongs to these data.
+            options: those of `dataloaders`.
+        """
+        return partial(self.dataloaders(source, path, **options), partial_n)
 
     def summary(self, source: Any, bs: int = 4) -> Summary:
         """Carry a few items through every step, and tell what each step made of them.

@@ -76,6 +76,11 @@ class Datasets(Subsets):
         """The split that all items belong to."""
         return self.tls[0].split_idx
 
+    @property
+    def origin(self) -> tuple[list[int], int] | None:
+        """Of a subset, the indices of its items in the whole, and the size of that."""
+        return self.tls[0].origin
+
     def subset(self, i: int) -> Self:
         """Return the items of one split, with the same pipelines."""
         return self._with([tl.subset(i) for tl in self.tls])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lamina.data.kernels import describe
+from lamina.data.loading.resample import partial, weighted
 from lamina.data.pipeline import Pipeline
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError, DataError, ItemError, SkipItem
@@ -58,6 +59,39 @@ class Subsets:
 
         return DataLoaders.from_dsets(*map(self.subset, range(self.n_subsets)), bs=bs, **options)
 
+    def weighted_dataloaders(self, wgts: Any, bs: int = 64, **options: Any) -> "DataLoaders":
+        """Make loaders of which the first draws items with replacement, by their weights.
+
+        Args:
+            wgts: a weight per training item, or per item of the whole.
+            bs: the number of items in a batch.
+            options: those of `dataloaders`.
+
+        Raises:
+            DataError: the weights do not fit the items.
+
+        Example:
+            >>> dls = TfmdLists(range(4), []).weighted_dataloaders([0, 0, 1, 0], bs=3)
+            >>> dls.one_batch()
+            tensor([2, 2, 2])
+        """
+        return weighted(self.dataloaders(bs, **options), wgts)
+
+    def partial_dataloaders(self, partial_n: int, bs: int = 64, **options: Any) -> "DataLoaders":
+        """Make loaders of which the first uses only some items per pass, other ones each time.
+
+        Args:
+            partial_n: how many items a pass uses.
+            bs: the number of items in a batch.
+            options: those of `dataloaders`.
+
+        Example:
+            >>> dls = TfmdLists(range(100), []).partial_dataloaders(10, bs=5)
+            >>> len(dls.train), dls.train.n
+            (2, 10)
+        """
+        return partial(self.dataloaders(bs, **options), partial_n)
+
 
 class TfmdLists(Subsets):
     """A collection whose items run through a pipeline when they are asked for.
@@ -75,6 +109,7 @@ class TfmdLists(Subsets):
     Attributes:
         items: the items as they were given.
         tfms: the pipeline, shared by all subsets.
+        origin: of a subset, the indices of its items in the whole, and the size of that.
 
     Example:
         >>> tl = TfmdLists([1, 2, 3, 4], [lambda x: x * 10], splits=[[0, 2], [1, 3]])
@@ -96,6 +131,7 @@ class TfmdLists(Subsets):
         self.tfms = tfms if isinstance(tfms, Pipeline) else Pipeline(tfms)
         self.splits = _checked_splits(splits, len(self.items))
         self.split_idx = split_idx
+        self.origin: tuple[list[int], int] | None = None
         self._types: list[type] | None = None
         if do_setup:
             self.setup(train_setup=train_setup)
@@ -115,7 +151,9 @@ class TfmdLists(Subsets):
                 f"{type(self).__name__}.subset: there is no split {i}, only 0 to "
                 f"{len(self.splits) - 1}. Let the splitter return more lists."
             )
-        return self._with_items(take_items(self.items, self.splits[i]), i)
+        made = self._with_items(take_items(self.items, self.splits[i]), i)
+        made.origin = self.splits[i], len(self)
+        return made
 
     def overlapping_splits(self) -> L[int]:
         """Return the indices that are in more than one split."""

@@ -130,11 +130,8 @@ def blocks(loader: "Stages", plan: Plan) -> Iterator[Any] | None:
     tensors = _rows(loader.dataset)
     if tensors is None or not (plan.bs and plan.idxs) or not all(map(loader._is_default, _MAKING)):
         return None
-    if isinstance(plan.idxs, range) and loader._is_default("after_batch"):
-        take = _view
-    else:
-        take = _take
-    return _blocks(tensors, take, plan, loader.device)
+    is_kept = isinstance(plan.idxs, range) and loader._is_default("after_batch")
+    return _blocks(tensors, _view if is_kept else _take, plan, loader.device)
 
 
 def _blocks(tensors: Sequence[Tensor], take: Any, plan: Plan, device: Any) -> Iterator[Any]:
