@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["SEModule", "SelfAttention", "SimpleSelfAttention"]
+__all__ = ["PooledSelfAttention2d", "SEModule", "SelfAttention", "SimpleSelfAttention"]
 
 
 class SelfAttention(nn.Module):
@@ -33,6 +34,36 @@ class SelfAttention(nn.Module):
         q, k, v = self.query(flat), self.key(flat), self.value(flat)
         weight = torch.softmax(q.transpose(1, 2) @ k, dim=1)
         return (self.gamma * (v @ weight) + flat).reshape(x.shape)
+
+
+class PooledSelfAttention2d(nn.Module):
+    """Self-attention to a quarter of the positions: `(b, c, h, w)` to the same.
+
+    Keys and values are pooled by 2; it starts as the identity.
+
+    Args:
+        n_channels: Channels; queries and keys have an eighth, values a half of them.
+
+    Source: Brock et al. 2019, "Large scale GAN training for high fidelity natural image synthesis".
+    """
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        inner, half = max(1, n_channels // 8), max(1, n_channels // 2)
+        sizes = ((n_channels, inner), (n_channels, inner), (n_channels, half), (half, n_channels))
+        self.query, self.key, self.value, self.out = (
+            nn.utils.parametrizations.spectral_norm(nn.Conv2d(ni, nf, 1, bias=False))
+            for ni, nf in sizes
+        )
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend from every position of `x` to the pooled ones."""
+        q = self.query(x).flatten(2)
+        k, v = (F.max_pool2d(layer(x), 2).flatten(2) for layer in (self.key, self.value))
+        weight = torch.softmax(q.transpose(1, 2) @ k, dim=-1)
+        found = (v @ weight.transpose(1, 2)).unflatten(2, x.shape[2:])
+        return self.gamma * self.out(found) + x
 
 
 class SimpleSelfAttention(nn.Module):

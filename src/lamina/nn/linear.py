@@ -5,7 +5,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Flatten", "Lambda", "LinBnDrop", "ResizeBatch", "SigmoidRange", "View", "sigmoid_range"]
+__all__ = [
+    "Flatten",
+    "Identity",
+    "Lambda",
+    "LinBnDrop",
+    "ResizeBatch",
+    "SigmoidRange",
+    "View",
+    "sigmoid_range",
+]
+
+Identity = nn.Identity
 
 
 class LinBnDrop(nn.Sequential):

@@ -2,9 +2,9 @@
 
 from enum import Enum
 
-from torch import nn
+from torch import Tensor, nn
 
-__all__ = ["BatchNorm", "InstanceNorm", "NormType"]
+__all__ = ["BatchNorm", "BatchNorm1dFlat", "InstanceNorm", "NormType"]
 
 _BATCH = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _INSTANCE = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
@@ -55,3 +55,17 @@ def InstanceNorm(  # noqa: N802  # as BatchNorm
     layer = _INSTANCE[ndim](nf, affine=affine)
     _start(layer, zero=norm_type is NormType.InstanceZero)
     return layer
+
+
+class BatchNorm1dFlat(nn.BatchNorm1d):
+    """Batch norm of the last dimension, over all others: `(*, n)` to the same.
+
+    Example:
+        >>> import torch
+        >>> BatchNorm1dFlat(4)(torch.zeros(2, 3, 4)).shape
+        torch.Size([2, 3, 4])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in PyTorch
+        """Normalise."""
+        return super().forward(input.reshape(-1, input.shape[-1])).reshape(input.shape)

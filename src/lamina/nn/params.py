@@ -7,6 +7,10 @@ from lamina.foundation.errors import ContractError
 
 __all__ = [
     "NORM_TYPES",
+    "ParameterModule",
+    "children_and_parameters",
+    "flatten_model",
+    "has_children",
     "has_params",
     "in_channels",
     "norm_bias_params",
@@ -111,3 +115,44 @@ def num_features(body: nn.Module, n_in: int = 3, size_px: int = 64) -> int:
     for module, mode in training.items():
         module.training = mode
     return out.shape[1]
+
+
+class ParameterModule(nn.Module):
+    """A parameter that stands alone in a model, as a module.
+
+    Args:
+        parameter: The parameter.
+    """
+
+    def __init__(self, parameter: nn.Parameter) -> None:
+        super().__init__()
+        self.val = parameter
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give `x` as it is."""
+        return x
+
+
+def has_children(model: nn.Module) -> bool:
+    """Whether `model` consists of other modules."""
+    return next(model.children(), None) is not None
+
+
+def children_and_parameters(model: nn.Module) -> list[nn.Module]:
+    """The children of `model`, and a `ParameterModule` for each parameter that none of them has."""
+    children = list(model.children())
+    theirs = {id(p) for child in children for p in child.parameters()}
+    alone = [p for p in model.parameters() if id(p) not in theirs]
+    return children + [ParameterModule(p) for p in alone]
+
+
+def flatten_model(model: nn.Module) -> list[nn.Module]:
+    """The layers of `model` that consist of no others, in order, with all of its parameters.
+
+    Example:
+        >>> flatten_model(nn.Sequential(nn.Sequential(nn.ReLU(), nn.Tanh()), nn.Linear(1, 1)))
+        [ReLU(), Tanh(), Linear(in_features=1, out_features=1, bias=True)]
+    """
+    if not has_children(model):
+        return [model]
+    return [layer for child in children_and_parameters(model) for layer in flatten_model(child)]
