@@ -12,7 +12,7 @@ from pathlib import Path
 
 from source import report, target
 
-MOST_NAMES = 250
+MOST_NAMES = 300
 SHORT_ALLOWED = {"np", "pd", "nn", "F", "L"}
 EXTERNAL = {
     "F": "import torch.nn.functional as F",
@@ -108,12 +108,14 @@ FACADES: dict[str, tuple[str, ...]] = {  # per application: "module", or "module
         "vision.blocks",
         "vision.images: PILImage PILImageBW PILMask load_image",
         "vision.learner: cnn_learner vision_learner",
-        "vision.loaders: ImageDataLoaders",
+        "vision.loaders: ImageDataLoaders SegmentationDataLoaders SegmentationDataloaders",
         "vision.models.architectures: ARCHITECTURES Architecture imagenet_stats",
         "vision.models.head: create_head",
         "vision.models.model: create_vision_model",
         "vision.opening",
         "vision.resize: FlipItem RandomResizedCrop Resize",
+        "vision.targets.annotations: get_annotations get_voc_annotations",
+        "vision.targets.points: PointScaler",
     ),
 }
 HEADER = (

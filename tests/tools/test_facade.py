@@ -58,7 +58,7 @@ def test_check_is_silent_until_a_module_changes(tool: ModuleType, library: Path)
         (["open"], "open of vision.resize hides a builtin"),
         (["ab"], "ab of vision.resize is too short"),
         (["Loader"], "Loader has 2 meanings: data.load, vision.resize"),
-        ([f"name_{i}" for i in range(250)], "names, at most 250"),
+        ([f"name_{i}" for i in range(300)], "names, at most 300"),
     ],
 )
 def test_bad_names_are_refused(tool: ModuleType, library: Path, names: list[str], message: str):

@@ -164,6 +164,7 @@ from lamina.metrics.regress import (
     rmse,
 )
 from lamina.nn.attention import (
+    PooledSelfAttention2d,
     SEModule,
     SelfAttention,
     SimpleSelfAttention,
@@ -173,6 +174,7 @@ from lamina.nn.conv import (
 )
 from lamina.nn.linear import (
     Flatten,
+    Identity,
     Lambda,
     LinBnDrop,
     ResizeBatch,
@@ -212,6 +214,7 @@ from lamina.nn.models.xresnet import (
 )
 from lamina.nn.norm import (
     BatchNorm,
+    BatchNorm1dFlat,
     InstanceNorm,
     NormType,
 )
@@ -239,6 +242,14 @@ from lamina.optim.optimizer import (
 )
 from lamina.optim.recipes import (
     Adam,
+    Adan,
+    LBFGS,
+    Lamb,
+    Larc,
+    Lion,
+    QHAdam,
+    RAdam,
+    RMSProp,
     SGD,
 )
 from lamina.optim.schedule import (
@@ -252,14 +263,24 @@ from lamina.optim.schedule import (
 )
 from lamina.optim.stats import (
     average_grad,
+    average_grad_change,
     average_sqr_grad,
     debias,
+    larc_layer_lr,
     step_stat,
 )
 from lamina.optim.steppers import (
     adam_step,
+    adan_step,
     l2_reg,
+    lamb_step,
+    larc_step,
+    lion_step,
     momentum_step,
+    prox_decay,
+    qhadam_step,
+    radam_step,
+    rms_prop_step,
     sgd_step,
     weight_decay,
 )
@@ -371,6 +392,8 @@ from lamina.vision.learner import (
 )
 from lamina.vision.loaders import (
     ImageDataLoaders,
+    SegmentationDataLoaders,
+    SegmentationDataloaders,
 )
 from lamina.vision.models.architectures import (
     ARCHITECTURES,
@@ -392,6 +415,13 @@ from lamina.vision.resize import (
     RandomResizedCrop,
     Resize,
 )
+from lamina.vision.targets.annotations import (
+    get_annotations,
+    get_voc_annotations,
+)
+from lamina.vision.targets.points import (
+    PointScaler,
+)
 from lamina.viz.canvas import (
     get_grid,
     save_figure,
@@ -405,6 +435,7 @@ from lamina.viz.images import (
 __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ARCHITECTURES",
     "Adam",
+    "Adan",
     "AdaptiveAvgPool",
     "AdaptiveConcatPool1d",
     "AdaptiveConcatPool2d",
@@ -416,6 +447,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "BBoxLblBlock",
     "BCEWithLogitsLossFlat",
     "BatchNorm",
+    "BatchNorm1dFlat",
     "Boxes",
     "Brightness",
     "CSVLogger",
@@ -457,6 +489,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "FocalLossFlat",
     "FuncSplitter",
     "GrandparentSplitter",
+    "Identity",
     "ImageBlock",
     "ImageDataLoaders",
     "ImageGetter",
@@ -468,12 +501,16 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ItemTransform",
     "L",
     "L1LossFlat",
+    "LBFGS",
     "LabelSmoothingCrossEntropyFlat",
+    "Lamb",
     "Lambda",
     "LaminaError",
+    "Larc",
     "Learner",
     "Lighting",
     "LinBnDrop",
+    "Lion",
     "MSELossFlat",
     "MaskBlock",
     "MaskSplitter",
@@ -499,9 +536,14 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Path",
     "Pipeline",
     "PointBlock",
+    "PointScaler",
     "PoolFlatten",
     "PoolType",
+    "PooledSelfAttention2d",
     "ProgressCallback",
+    "QHAdam",
+    "RAdam",
+    "RMSProp",
     "RandTransform",
     "RandomResizedCrop",
     "RandomSplitter",
@@ -526,6 +568,8 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "SchedLin",
     "SchedNo",
     "SchedPoly",
+    "SegmentationDataLoaders",
+    "SegmentationDataloaders",
     "Self",
     "SelfAttention",
     "SequentialEx",
@@ -558,9 +602,11 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "accuracy",
     "accuracy_multi",
     "adam_step",
+    "adan_step",
     "adaptive_pool",
     "aug_transforms",
     "average_grad",
+    "average_grad_change",
     "average_sqr_grad",
     "bind",
     "cnn_learner",
@@ -579,14 +625,20 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "exp_rmspe",
     "find_files",
     "funcs_kwargs",
+    "get_annotations",
     "get_files",
     "get_grid",
     "get_image_files",
     "get_text_files",
+    "get_voc_annotations",
     "ifnone",
     "image_extensions",
     "imagenet_stats",
     "l2_reg",
+    "lamb_step",
+    "larc_layer_lr",
+    "larc_step",
+    "lion_step",
     "listwise",
     "load_image",
     "load_learner",
@@ -605,11 +657,15 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "parent_label",
     "patch",
     "plain",
+    "prox_decay",
+    "qhadam_step",
+    "radam_step",
     "resnet101",
     "resnet152",
     "resnet18",
     "resnet34",
     "resnet50",
+    "rms_prop_step",
     "rmse",
     "savable",
     "save_figure",
