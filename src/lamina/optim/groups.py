@@ -38,6 +38,17 @@ class ParamGroups:
         self._marks: dict[Tensor, dict[str, Any]] = {}
 
     @property
+    def needs_closure(self) -> bool:
+        """Whether `step` has to be given a closure that computes the loss anew."""
+        return False
+
+    def train(self) -> None:
+        """Put the weights to train in place: call it before training. Most have only one set."""
+
+    def eval(self) -> None:
+        """Put the weights to use in place: call it before validating, predicting and saving."""
+
+    @property
     def n_groups(self) -> int:
         """The number of groups."""
         return len(self.groups)

@@ -88,8 +88,19 @@ class Optimizer(ParamGroups):
         self._idle: list[Tensor] = []
 
     @torch.no_grad()
-    def step(self) -> None:
-        """Change every parameter that has a gradient."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient.
+
+        Args:
+            closure: if given, called first, to compute the loss and the gradients.
+
+        Returns:
+            What the closure returned, or None.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for chunk, grads in self._work():
             hypers = self.hypers[chunk.group]
             for part in chunk.parts:
@@ -97,6 +108,7 @@ class Optimizer(ParamGroups):
                     _run_on_lists(part, chunk, grads, hypers)
                 else:
                     _run_per_param(part, chunk, hypers)
+        return loss
 
     def mark(self, params: Iterable[Tensor], **marks: Any) -> None:
         """Mark single parameters; see `ParamGroups.mark`."""

@@ -11,7 +11,7 @@ name a hyper-parameter with that value. There are two forms:
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -21,10 +21,11 @@ from torch import Tensor
 
 from lamina.foundation.errors import ContractError, refuse_unknown
 
-__all__ = ["Declared", "Part", "listwise", "makes", "read_part", "wire"]
+__all__ = ["Declared", "Part", "alike", "listwise", "makes", "read_part", "wire"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+K = TypeVar("K", bound=Hashable)
 Init = Callable[[Tensor], Any]
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -93,6 +94,29 @@ def makes(*names: str) -> Callable[[Callable[P, R]], Declared[P, R]]:
         grad_norm(makes norm)
     """
     return lambda fn: Declared(fn, dict.fromkeys(names, torch.zeros_like), on_lists=False)
+
+
+def alike(keys: Sequence[K], *lists: list[Tensor]) -> Iterator[tuple[K, tuple[list[Tensor], ...]]]:
+    """Cut lists where the keys differ, such as the step counts of parameters frozen for a while.
+
+    Args:
+        keys: one per parameter.
+        lists: what a list-wise function got, each as long as `keys`.
+
+    Returns:
+        Each key with the parts of the lists that have it. There is mostly one.
+
+    Example:
+        >>> a, b, c = torch.zeros(3).unbind()
+        >>> [(n, len(ps)) for n, (ps,) in alike([2, 1, 2], [a, b, c])]
+        [(2, 2), (1, 1)]
+    """
+    different = dict.fromkeys(keys)
+    if len(different) == 1:
+        yield keys[0], lists
+        return
+    for key in different:
+        yield key, tuple([x for k, x in zip(keys, xs, strict=True) if k == key] for xs in lists)
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,42 @@ class OptimWrapper(ParamGroups):
         """What the optimizer remembers, per parameter."""
         return self.opt.state
 
-    def step(self) -> None:
-        """Change every parameter that has a gradient."""
+    @property
+    def needs_closure(self) -> bool:
+        """Whether `step` has to be given a closure, as by L-BFGS."""
+        closure = inspect.signature(self.opt.step).parameters.get("closure")
+        return closure is not None and closure.default is closure.empty
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient.
+
+        Args:
+            closure: computes the loss and the gradients anew; some optimizers call it repeatedly.
+
+        Returns:
+            What the closure returned first, or None.
+
+        Raises:
+            ContractError: this optimizer needs a closure.
+        """
+        if closure is not None:
+            return self.opt.step(closure)
+        if self.needs_closure:
+            raise ContractError(
+                f"{type(self.opt).__name__} computes the loss repeatedly in one step. Call "
+                "step(closure) with a function that clears the gradients, computes the loss, "
+                "calls backward() and returns the loss."
+            )
         self.opt.step()
+        return None
+
+    def train(self) -> None:
+        """Let an optimizer that has two sets of weights put those to train in place."""
+        getattr(self.opt, "train", super().train)()
+
+    def eval(self) -> None:
+        """Let an optimizer that has two sets of weights put those to use in place."""
+        getattr(self.opt, "eval", super().eval)()
 
     def mark(self, params: Iterable[Tensor], **marks: Any) -> None:
         """Mark single parameters; see `ParamGroups.mark`. `do_wd=False` is for good."""
