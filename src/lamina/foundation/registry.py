@@ -135,14 +135,24 @@ def resolve(name: str, allow: Iterable[Callable[..., Any]] = ()) -> Callable[...
     allowed = {_own_name(obj): obj for obj in allow}
     found = _savable.get(name) or allowed.get(name)
     if found is None:
-        module, _, attribute = name.partition(":")
         raise UntrustedError(
             f"The file names {name!r}, which is not among the classes and functions that may be "
-            f"loaded. If you trust it, import {attribute or name} from {module} and pass "
-            f"allow=[{attribute or name}].",
+            f"loaded. {_how_to_allow(name)}",
             name,
         )
     return found
+
+
+def _how_to_allow(name: str) -> str:
+    module, _, attribute = name.partition(":")
+    package, *parts = module.split(".")
+    if package == "lamina" and parts:
+        return (
+            f"It belongs to a part of Lamina that is not imported: import lamina.{parts[0]}.all "
+            "before loading, or update Lamina if that does not help."
+        )
+    attribute = attribute or name
+    return f"If you trust it, import {attribute} from {module} and pass allow=[{attribute}]."
 
 
 def _register_savable(obj: Callable[..., Any], name: str) -> Callable[..., Any]:

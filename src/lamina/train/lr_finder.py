@@ -292,7 +292,8 @@ def lr_find(
 
 @contextmanager
 def _unchanged(learn: "Learner") -> Generator[None]:
-    """Put weights, optimizer, random streams and the count of epochs back at the end."""
+    """Put weights, optimizer, random streams and the counts of epochs back at the end."""
+    train, epoch = learn.dls.train, getattr(learn.dls.train, "epoch", None)
     opt, epochs_done, states = learn.opt, learn.epochs_done, get_random_states()
     opt_state = None if opt is None else deepcopy(opt.state_dict())
     weights = {name: tensor.detach().clone() for name, tensor in _tensors(learn.model)}
@@ -304,6 +305,8 @@ def _unchanged(learn: "Learner") -> Generator[None]:
                 tensor.copy_(weights[name])
         learn.model.zero_grad()
         learn.opt, learn.epochs_done = opt, epochs_done
+        if epoch is not None:
+            train.set_epoch(epoch)
         if opt is not None:
             opt.load_state_dict(opt_state)
         set_random_states(states)
