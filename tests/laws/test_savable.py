@@ -11,10 +11,13 @@ from lamina.data.split import (
     EndSplitter,
     FileSplitter,
     GrandparentSplitter,
+    GroupSplitter,
     IndexSplitter,
     MaskSplitter,
     RandomSplitter,
     RandomSubsetSplitter,
+    StratifiedSplitter,
+    TimeSplitter,
     TrainTestSplitter,
 )
 from lamina.data.task import Boxes, DenseLabels, MultiLabel, NextToken, Regression, SingleLabel
@@ -35,6 +38,9 @@ SAVABLE = [
     FileSplitter("valid.txt"),
     ColSplitter(on="b"),
     RandomSubsetSplitter(0.1, 0.2),
+    StratifiedSplitter("label", 0.3, seed=3),
+    GroupSplitter("patient"),
+    TimeSplitter([3, 1, 2], cutoff=2),
     SingleLabel(["a"]),
     MultiLabel(["a"], thresh=0.3),
     Regression(2),

@@ -10,8 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from lamina.data.splits.by_value import GroupSplitter, StratifiedSplitter, TimeSplitter
+from lamina.data.splits.positions import (
+    Split,
+    by_flags,
+    check_fraction,
+    column,
+    listed,
+    permutation,
+)
 from lamina.foundation.errors import DataError, MissingExtraError
 from lamina.foundation.registry import savable
 from lamina.foundation.seeding import base_seed, derive
@@ -23,14 +30,15 @@ __all__ = [
     "FileSplitter",
     "FuncSplitter",
     "GrandparentSplitter",
+    "GroupSplitter",
     "IndexSplitter",
     "MaskSplitter",
     "RandomSplitter",
     "RandomSubsetSplitter",
+    "StratifiedSplitter",
+    "TimeSplitter",
     "TrainTestSplitter",
 ]
-
-Split = tuple[list[int], list[int]]
 
 
 @savable
@@ -52,11 +60,11 @@ class RandomSplitter:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        _check_fraction("RandomSplitter: valid_pct", self.valid_pct)
+        check_fraction("RandomSplitter: valid_pct", self.valid_pct)
 
     def __call__(self, items: Sequence[Any]) -> Split:
         """Return the positions for training and for validation."""
-        shuffled = _permutation(len(items), self.seed)
+        shuffled = permutation(len(items), self.seed)
         cut = int(self.valid_pct * len(items))
         return shuffled[cut:], shuffled[:cut]
 
@@ -121,7 +129,7 @@ class IndexSplitter:
     def __call__(self, items: Sequence[Any]) -> Split:
         """Return the positions for training and for validation."""
         n = len(items)
-        valid = mask2idxs(_names(self.valid_idx))
+        valid = mask2idxs(listed(self.valid_idx))
         wrong = [i for i in valid if not -n <= i < n]
         if wrong:
             raise DataError(
@@ -151,7 +159,7 @@ class EndSplitter:
     valid_last: bool = True
 
     def __post_init__(self) -> None:
-        _check_fraction("EndSplitter: valid_pct", self.valid_pct)
+        check_fraction("EndSplitter: valid_pct", self.valid_pct)
 
     def __call__(self, items: Sequence[Any]) -> Split:
         """Return the positions for training and for validation."""
@@ -188,7 +196,7 @@ class GrandparentSplitter:
         """
         found = [Path(item).parent.parent.name for item in items]
         train, valid = (
-            [i for i, name in enumerate(found) if name in _names(wanted)]
+            [i for i, name in enumerate(found) if name in listed(wanted)]
             for wanted in (self.train_name, self.valid_name)
         )
         if found and not train:
@@ -217,7 +225,7 @@ class FuncSplitter:
 
     def __call__(self, items: Iterable[Any]) -> Split:
         """Return the positions for training and for validation."""
-        return _by_flags([self.func(item) for item in items])
+        return by_flags([self.func(item) for item in items])
 
 
 @savable
@@ -243,7 +251,7 @@ class MaskSplitter:
                 f"MaskSplitter: the mask has {len(flags)} values for {len(items)} items. Give one "
                 "per item."
             )
-        return _by_flags(flags)
+        return by_flags(flags)
 
 
 @savable
@@ -261,7 +269,7 @@ class FileSplitter:
         """Return the positions for training and for validation."""
         lines = Path(self.fname).read_text(encoding="utf-8").splitlines()
         names = {line.strip() for line in lines if line.strip()}
-        return _by_flags([Path(item).name in names for item in items])
+        return by_flags([Path(item).name in names for item in items])
 
 
 @savable
@@ -293,13 +301,8 @@ class ColSplitter:
                 f"ColSplitter: got {type(items).__name__} where a data frame was expected. For "
                 "other items use FuncSplitter or MaskSplitter."
             )
-        if not isinstance(self.col, int) and self.col not in items.columns:
-            raise DataError(
-                f"ColSplitter: there is no column {self.col!r}. The columns are "
-                f"{', '.join(map(repr, items.columns))}; pass col=..."
-            )
-        values = items.iloc[:, self.col] if isinstance(self.col, int) else items[self.col]
-        return _by_flags(values if self.on is None else values.isin(_names(self.on)))
+        values = column("ColSplitter", items, self.col, "col")
+        return by_flags(values if self.on is None else values.isin(listed(self.on)))
 
 
 @savable
@@ -322,37 +325,12 @@ class RandomSubsetSplitter:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        _check_fraction("RandomSubsetSplitter: train_sz", self.train_sz)
-        _check_fraction("RandomSubsetSplitter: valid_sz", self.valid_sz)
-        _check_fraction("RandomSubsetSplitter: train_sz + valid_sz", self.train_sz + self.valid_sz)
+        check_fraction("RandomSubsetSplitter: train_sz", self.train_sz)
+        check_fraction("RandomSubsetSplitter: valid_sz", self.valid_sz)
+        check_fraction("RandomSubsetSplitter: train_sz + valid_sz", self.train_sz + self.valid_sz)
 
     def __call__(self, items: Sequence[Any]) -> Split:
         """Return the positions for training and for validation."""
-        shuffled = _permutation(len(items), self.seed)
+        shuffled = permutation(len(items), self.seed)
         n_train, n_valid = (int(size * len(items)) for size in (self.train_sz, self.valid_sz))
         return shuffled[:n_train], shuffled[n_train : n_train + n_valid]
-
-
-def _permutation(n: int, seed: int | None) -> list[int]:
-    """Shuffle positions with a generator of its own."""
-    own = torch.Generator()
-    own.manual_seed(derive(base_seed(), "split") if seed is None else seed)
-    return torch.randperm(n, generator=own).tolist()
-
-
-def _by_flags(flags: Iterable[Any]) -> Split:
-    """Split positions by a truth value each."""
-    is_valid = [bool(flag) for flag in flags]
-    train = [i for i, flag in enumerate(is_valid) if not flag]
-    return train, [i for i, flag in enumerate(is_valid) if flag]
-
-
-def _names(names: Any) -> list[Any]:
-    """Return one value or several as a list."""
-    is_many = isinstance(names, Iterable) and not isinstance(names, str | bytes)
-    return list(names) if is_many else [names]
-
-
-def _check_fraction(where: str, value: float) -> None:
-    if not 0 <= value <= 1:
-        raise DataError(f"{where} is {value}. Expected a fraction from 0 to 1, such as 0.2.")

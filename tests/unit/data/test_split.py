@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 import sklearn.model_selection  # noqa: F401 - its first import draws from `random`
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lamina.data.split import (
     ColSplitter,
@@ -15,16 +17,25 @@ from lamina.data.split import (
     FileSplitter,
     FuncSplitter,
     GrandparentSplitter,
+    GroupSplitter,
     IndexSplitter,
     MaskSplitter,
     RandomSplitter,
     RandomSubsetSplitter,
+    StratifiedSplitter,
+    TimeSplitter,
     TrainTestSplitter,
 )
 from lamina.foundation.errors import DataError
 from lamina.foundation.seeding import set_base_seed
 
-RANDOM = [RandomSplitter, TrainTestSplitter, lambda seed=None: RandomSubsetSplitter(0.6, 0.3, seed)]
+RANDOM = [
+    RandomSplitter,
+    TrainTestSplitter,
+    lambda seed=None: RandomSubsetSplitter(0.6, 0.3, seed),
+    lambda seed=None: StratifiedSplitter(str, seed=seed),
+    lambda seed=None: GroupSplitter(str, seed=seed),
+]
 
 
 @pytest.mark.parametrize("seed", [7, None])
@@ -141,3 +152,100 @@ class TestColumns:
             ColSplitter("x")(self.FRAME)
         with pytest.raises(DataError, match=r"got list where a data frame .* use FuncSplitter"):
             ColSplitter()([1])
+
+
+MAKERS = {
+    "random": lambda items, pct: RandomSplitter(pct),
+    "end": lambda items, pct: EndSplitter(pct),
+    "stratified": lambda items, pct: StratifiedSplitter(str, pct),
+    "group": lambda items, pct: (
+        GroupSplitter(str, pct) if len(set(items)) > 1 else EndSplitter(pct)
+    ),
+    "time": TimeSplitter,
+    "cutoff": lambda items, pct: TimeSplitter(int, cutoff=3),
+    "mask": lambda items, pct: MaskSplitter([x > 3 for x in items]),
+    "index": lambda items, pct: IndexSplitter([i for i, x in enumerate(items) if x > 3]),
+    "func": lambda items, pct: FuncSplitter(lambda x: x > 3),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+@given(items=st.lists(st.integers(0, 6), max_size=40), pct=st.floats(0, 1))
+def test_splits_are_disjoint_and_complete(make, items, pct):
+    train, valid = make(items, pct)(items)
+    assert sorted(train + valid) == list(range(len(items)))
+
+
+class TestStratified:
+    @given(sizes=st.lists(st.integers(1, 30), min_size=1, max_size=6), pct=st.floats(0.01, 0.99))
+    def test_keeps_the_shares_and_leaves_every_class_in_training(self, sizes, pct):
+        labels = [name for name, size in enumerate(sizes) for _ in range(size)]
+        train, valid = StratifiedSplitter(labels, pct)(labels)
+        for name, size in enumerate(sizes):
+            n_valid = sum(labels[i] == name for i in valid)
+            assert n_valid <= size - 1
+            assert abs(n_valid - pct * size) <= 1
+        assert {labels[i] for i in train} == set(labels)
+
+    def test_meets_the_fraction_as_a_whole(self):
+        labels = list("aaab" * 3 + "c")
+        assert len(StratifiedSplitter(labels, 0.2)(labels)[1]) == 3
+
+    def test_takes_a_column(self):
+        frame = pd.DataFrame({"kind": ["a"] * 4 + ["b"] * 4})
+        _, valid = StratifiedSplitter("kind", 0.25)(frame)
+        assert sorted(i // 4 for i in valid) == [0, 1]
+        _, valid = StratifiedSplitter(lambda row: row.kind, 0.25)(frame)
+        assert sorted(i // 4 for i in valid) == [0, 1]
+
+    def test_needs_one_label_per_item(self):
+        with pytest.raises(DataError, match=r"label=2 values for 3 items\. Give a function"):
+            StratifiedSplitter(["a", "b"])("xyz")
+        with pytest.raises(DataError, match=r"label='kind' for 3 items\. Give a function"):
+            StratifiedSplitter("kind")("xyz")
+        with pytest.raises(
+            DataError, match=r"no column 'kin'\. The columns are 'kind'; pass label="
+        ):
+            StratifiedSplitter("kin")(pd.DataFrame({"kind": [1]}))
+
+
+class TestGroup:
+    @given(
+        groups=st.lists(st.integers(0, 9), min_size=2, max_size=40).filter(
+            lambda g: len(set(g)) > 1
+        ),
+        pct=st.floats(0.05, 0.95),
+    )
+    def test_keeps_groups_whole_and_neither_part_empty(self, groups, pct):
+        train, valid = GroupSplitter(groups, pct)(groups)
+        assert train
+        assert valid
+        assert not {groups[i] for i in train} & {groups[i] for i in valid}
+
+    def test_comes_near_the_fraction(self):
+        groups = [i // 5 for i in range(500)]
+        assert len(GroupSplitter(groups, 0.2, seed=1)(groups)[1]) == 100
+
+    def test_needs_two_groups(self):
+        with pytest.raises(DataError, match=r"all 3 items are in the group 1\. Two groups"):
+            GroupSplitter([1, 1, 1])("abc")
+
+
+class TestTime:
+    @given(times=st.lists(st.integers(0, 9), max_size=40), pct=st.floats(0, 1))
+    def test_trains_on_the_past_only(self, times, pct):
+        train, valid = TimeSplitter(times, pct)(times)
+        if train and valid:
+            assert max(times[i] for i in train) < min(times[i] for i in valid)
+
+    def test_meets_the_fraction_where_times_differ(self):
+        assert TimeSplitter([0, -1, -2, -3, -4], 0.4)(range(5)) == ([4, 3, 2], [1, 0])
+
+    def test_keeps_what_happened_together_on_the_nearer_side(self):
+        assert TimeSplitter([0, 1, 1, 1, 2], 0.4)("abcde") == ([0, 1, 2, 3], [4])
+        assert TimeSplitter([0, 1, 1, 1, 1], 0.4)("abcde") == ([0], [1, 2, 3, 4])
+
+    def test_takes_dates_of_a_frame(self):
+        frame = pd.DataFrame({"day": pd.to_datetime(["2024-03-01", "2024-01-01", "2024-02-01"])})
+        cutoff = pd.Timestamp("2024-02-15")
+        assert TimeSplitter("day", cutoff=cutoff)(frame) == ([1, 2], [0])

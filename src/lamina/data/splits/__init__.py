@@ -1,0 +1,1 @@
+"""Parts of `lamina.data.split`."""
