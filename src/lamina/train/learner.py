@@ -11,6 +11,7 @@ from torch import nn
 from lamina.data.datasets import Datasets
 from lamina.data.loaders import DataLoaders
 from lamina.foundation.errors import ContractError
+from lamina.foundation.seeding import Randomness, using
 from lamina.foundation.signatures import strict
 from lamina.metrics.base import Metric, mk_metric
 from lamina.nn.params import norm_bias_params, trainable_params
@@ -232,10 +233,12 @@ class Learner(Loop):
 
 
 def _target_types(dls: Any) -> tuple[type, ...]:
+    """Make one item as batches are made of, and look."""
     dataset = getattr(dls[0], "dataset", None)
     if not isinstance(dataset, Datasets) or not len(dataset):
         return ()
-    return tuple(tl.types[-1] for tl in dataset.tls[dataset.n_inp :])
+    with using(Randomness(0)):
+        return tuple(type(part) for part in dls[0].do_item(0)[dataset.n_inp :])
 
 
 def _make_opt(opt_func: Any, groups: Any, lr: LearningRate) -> Any:

@@ -173,7 +173,7 @@ def load_learner(
     loss = loss_func or state["loss"] or infer_loss(state["task"])
     learn = Learner(_data_from(state["data"], device), model.eval().to(device), loss)
     learn.model_spec = spec
-    learn.target_types = tuple(getattr(types, name) for name in state["target_types"])
+    learn.target_types = tuple(getattr(types, name, object) for name in state["target_types"])
     return learn
 
 

@@ -205,8 +205,10 @@ def predict(learn: "Learner", item: Any, *, with_input: bool = False) -> tuple[A
         probability of every label; with `with_input` the input comes first.
     """
     dl = learn.dls.test_dl([item], num_workers=0)
+    batch = dl.one_batch()
     with learn.no_bar():
-        inputs, preds, _, encoded = get_preds(learn, dl=dl, with_input=True, with_decoded=True)
+        preds, _, encoded = get_preds(learn, dl=[batch], with_decoded=True)
+    inputs, _ = dl.split_xy(batch)  # with their types, which say how they are decoded
     typed = _typed(learn, _as_tuple(encoded))
     decoded = learn.dls.decode_batch((*inputs, *typed), max_n=1)[0]
     n_inp = len(inputs)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from lamina.data.block import CategoryBlock, DataBlock
 from lamina.data.split import IndexSplitter
@@ -20,6 +21,8 @@ from lamina.tensor.types import (
     TensorPoint,
     plain,
 )
+from lamina.train.learner import Learner
+from lamina.train.persistence import load_learner
 from lamina.vision.augment import aug_transforms
 from lamina.vision.blocks import BBoxBlock, BBoxLblBlock, ImageBlock, MaskBlock, PointBlock
 from lamina.vision.resize import Resize
@@ -147,3 +150,35 @@ def test_the_pipelines_come_back_from_a_file(files, tmp_path: Path, targets, get
     state = {"tfms": tfms, "task": dls.task}
     found = read_bundle(write_bundle(tmp_path / "dls", state, kind="data")).object
     assert repr(found) == repr(state)
+
+
+def learner(dls, n_out: int, folder: Path) -> Learner:
+    model = nn.Conv2d(3, n_out, 32 if n_out == 4 else 1)
+    return Learner(dls, model, path=folder, default_cbs=False)
+
+
+def test_predicted_masks_know_their_names_before_and_after_export(files, tmp_path: Path):
+    learn = learner(loaders(files, MaskBlock("abc"), getters=[noop]), 3, tmp_path)
+    again = load_learner(learn.export("masks.lamina"), model=nn.Conv2d(3, 3, 1))
+    for answer in (learn.predict(files[0])[0], again.predict(files[0])[0]):
+        assert type(answer) is TensorMask
+        assert answer.meta == MaskMeta(("a", "b", "c"))
+
+
+def test_predicted_points_are_pixels_before_and_after_export(files, tmp_path: Path):
+    dls = loaders(files, PointBlock, getters=[lambda path: [[0, 0], [30, 20]]])
+    learn = learner(dls, 4, tmp_path)
+    again = load_learner(learn.export("points.lamina"), model=nn.Conv2d(3, 4, 32))
+    for points, _, output in (learn.predict(files[0]), again.predict(files[0])):
+        assert type(points) is TensorPoint
+        torch.testing.assert_close(plain(points), (output.reshape(2, 2) + 1) * 16)
+
+
+def test_mixed_targets_are_explained_step_by_step(files):
+    block = DataBlock(
+        (ImageBlock, BBoxBlock, BBoxLblBlock), n_inp=1, getters=[noop, boxes_of, labels_of],
+        item_tfms=Resize(32),
+    )  # fmt: skip
+    text = str(block.summary(files[:2]))
+    for step in ("ToBoxes", "BoxLabels", "PointScaler", "BBoxLabeler", "ClipBoxes"):
+        assert step in text

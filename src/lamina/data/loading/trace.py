@@ -71,7 +71,11 @@ def _trace(block: "DataBlock", source: Any, bs: int, report: Summary) -> None:
     _steps(train[0], after_item, report)
     n = min(bs, len(train))
     report.add("", f"A batch of {n} items")
-    batch = collate([after_item(train[i]) for i in range(n)])
+    items: list[Any] = [after_item(train[i]) for i in range(n)]
+    for tfm in Pipeline().add(*((b.dls_kwargs or {}).get("before_batch") for b in block.blocks)):
+        items = tfm(items, 0)
+        report.add(f"    {tfm.name}: {len(items)} items, the first {_parts(items[0])}")
+    batch = collate(items)
     report.add(f"    collated: {_parts(batch)}", "", "The batch (batch_tfms)")
     after_batch = Pipeline(map(copy, block.batch_tfms), 0)
     after_batch.setup(_OneBatch(batch, after_batch))

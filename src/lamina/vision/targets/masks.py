@@ -118,6 +118,10 @@ class AddMaskCodes(Transform):
         """Name the classes of `x`."""
         return TensorMask(plain(x), meta=MaskMeta(self.codes))
 
+    def decodes(self, x: TensorMask) -> TensorMask:
+        """Name the classes of a predicted mask."""
+        return self.encodes(x)
+
 
 @savable
 @dataclass(repr=False)
