@@ -4,22 +4,33 @@ This is the one table that says what a kind of target means for training. `infer
 `INFERENCES.add(MyTask, ...)` extends it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lamina.data.datasets import Datasets
 from lamina.data.task import DenseLabels, MultiLabel, NextToken, Regression, SingleLabel, Task
 from lamina.foundation.dispatch import TypeTable
-from lamina.foundation.errors import ContractError
+from lamina.foundation.errors import ContractError, SkipItem
 from lamina.foundation.registry import savable
 from lamina.metrics.classify import accuracy, accuracy_multi
 from lamina.metrics.regress import mse
 from lamina.nn.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat, MSELossFlat
 
-__all__ = ["INFERENCES", "Inference", "Reading", "infer", "infer_loss", "reading_of"]
+__all__ = [
+    "INFERENCES",
+    "Inference",
+    "Reading",
+    "balance_loss",
+    "infer",
+    "infer_loss",
+    "reading_of",
+]
 
 TensorFunc = Callable[[Tensor], Tensor]
 
@@ -116,6 +127,30 @@ def infer_loss(task: Task | None) -> Any:
     return infer(task).loss
 
 
+def balance_loss(loss_func: Any, dls: Any) -> None:
+    """Compute the weights of a loss that are "auto" from the targets of the training set.
+
+    Of data sets made by pipelines only the targets are made; other loaders are gone through once.
+
+    Args:
+        loss_func: Any loss; one without such weights is left alone.
+        dls: The loaders.
+    """
+    if getattr(loss_func, "waiting", None):
+        loss_func.set_weights(_training_targets(dls[0]), getattr(dls, "c", None))
+
+
+def _training_targets(dl: Any) -> Iterator[Tensor]:
+    dataset = getattr(dl, "dataset", None)
+    if not isinstance(dataset, Datasets):
+        yield from (torch.as_tensor(batch[-1]) for batch in dl)
+        return
+    targets = dataset.tls[dataset.n_inp]
+    for i in range(len(targets)):
+        with suppress(SkipItem):
+            yield torch.as_tensor(targets[i])
+
+
 def reading_of(loss_func: Any) -> Reading:
     """Return how outputs are read that were trained with a loss.
 
@@ -123,7 +158,6 @@ def reading_of(loss_func: Any) -> Reading:
     other loss the output is taken as it is.
 
     Example:
-        >>> import torch
         >>> reading = reading_of(F.cross_entropy)
         >>> reading.decode(reading.activation(torch.tensor([[1.0, 3.0]])))
         tensor([1])

@@ -22,7 +22,7 @@ from lamina.train.callback import Callback, ordered
 from lamina.train.callbacks.progress import ProgressCallback
 from lamina.train.events import EVENTS
 from lamina.train.fitting import Callbacks, LearningRate
-from lamina.train.infer import infer_loss
+from lamina.train.infer import balance_loss, infer_loss
 from lamina.train.loop import Loop
 from lamina.train.persistence import ModelSpec
 from lamina.train.recorder import Recorder
@@ -61,7 +61,8 @@ class Learner(Loop):
         dls: The loaders: `DataLoaders`, or training and validation loaders of any kind that give
             tuples or dicts.
         model: Any module.
-        loss_func: The loss; None takes the one for the task that the data declare.
+        loss_func: The loss; None takes the one for the task that the data declare. Weights that
+            are "auto" are computed from the training set.
         opt_func: Makes the optimizer from parameter groups and `lr`: a recipe of `lamina.optim`, a
             class of `torch.optim`, or a ready `OptimWrapper`.
         lr: The default learning rate.
@@ -112,6 +113,7 @@ class Learner(Loop):
     ) -> None:
         dls = DataLoaders(*dls) if isinstance(dls, tuple | list) else dls
         loss_func = infer_loss(getattr(dls, "task", None)) if loss_func is None else loss_func
+        balance_loss(loss_func, dls)
         super().__init__(dls, model, loss_func, seed=seed)
         self.opt_func, self.splitter, self.moms = opt_func, splitter, moms
         self.default_lr, self.wd, self.wd_bn_bias, self.train_bn = lr, wd, wd_bn_bias, train_bn

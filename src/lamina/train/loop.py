@@ -361,6 +361,8 @@ class Loop(CallbackHost):
     @contextmanager
     def _counted_randomness(self) -> Generator[None]:
         """With a seed, let the model's draws (dropout) depend on seed and epoch alone."""
+            if isinstance(self.loss_func, nn.Module):
+                self.loss_func.to(device)  # its weights
         if self.seed is None:
             yield
             return

@@ -3,13 +3,13 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
 from lamina.foundation.errors import ContractError
 from lamina.foundation.signatures import strict
+from lamina.nn.losses import NoneReduce
 from lamina.tensor.tree import map_tree, to_concat, to_detach
 from lamina.tensor.types import TensorBase
 from lamina.train.callback import Callback
@@ -255,18 +255,12 @@ def _loss_per_item(learn: "Learner", *, on: bool) -> Generator[None]:
     if not on:
         yield
         return
-    has_switch = hasattr(loss_func, "reduction")
-    before = loss_func.reduction if has_switch else None
+    before = learn.loss_func
     try:
-        if has_switch:
-            loss_func.reduction = "none"
-        else:
-            learn.loss_func = partial(loss_func, reduction="none")
-        yield
+        with NoneReduce(before) as learn.loss_func:
+            yield
     finally:
-        learn.loss_func = loss_func
-        if has_switch:
-            loss_func.reduction = before
+        learn.loss_func = before
 
 
 def _typed(learn: "Learner", answers: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -3,11 +3,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from lamina.data.category import Categorize
+from lamina.data.datasets import Datasets
 from lamina.data.task import Boxes, DenseLabels, MultiLabel, NextToken, Regression, SingleLabel
 from lamina.foundation.errors import ContractError
 from lamina.metrics.base import AvgMetric
-from lamina.nn.losses import BCEWithLogitsLossFlat, CrossEntropyLossFlat, MSELossFlat
+from lamina.nn.losses import (
+    BCEWithLogitsLossFlat,
+    CrossEntropyLossFlat,
+    FocalLossFlat,
+    MSELossFlat,
+)
 from lamina.train.infer import infer, reading_of
+from lamina.train.learner import Learner
 
 TABLE = [
     (SingleLabel(["a", "b", "c"]), CrossEntropyLossFlat, 3, (4, 3), (4,)),
@@ -62,3 +70,18 @@ def test_other_losses_leave_the_output():
     x = torch.tensor([3.0])
     reading = reading_of(lambda pred, targ: pred.sum())
     assert reading.decode(reading.activation(x)) is x
+
+
+def test_class_weights_come_from_the_training_targets():
+    labels = ["a", "a", "a", "b", "b"]
+    data = Datasets(range(5), [[float], [labels.__getitem__, Categorize()]], splits=[range(4), [4]])
+    loss = CrossEntropyLossFlat(weight="auto")
+    Learner(data.dataloaders(bs=2), nn.Linear(1, 2), loss)
+    torch.testing.assert_close(loss.weight, torch.tensor([2 / 3, 2.0]))
+
+
+def test_class_weights_come_from_any_loader():
+    batches = [(torch.zeros(4, 2), torch.tensor([0, 0, 0, 1]))]
+    loss = FocalLossFlat(weight="auto")
+    Learner((batches, batches), nn.Linear(2, 2), loss).fit(1)
+    torch.testing.assert_close(loss.weight, torch.tensor([2 / 3, 2.0]))
