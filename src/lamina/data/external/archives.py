@@ -6,7 +6,6 @@ one by one with plain permissions; owners, set-uid bits and times of the archive
 """
 
 import bz2
-import errno
 import gzip
 import lzma
 import os
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Literal, cast
 
+from lamina.data.external.download import FULL, ROOM
 from lamina.foundation.errors import ArchiveError
 
 __all__ = ["Limits", "extract"]
@@ -124,8 +124,11 @@ class _Extraction:
                 self._write(member)
             self._make_links()
         except _DAMAGE as error:
-            if getattr(error, "errno", None) == errno.ENOSPC:
-                raise
+            if getattr(error, "errno", None) in FULL:
+                raise ArchiveError(
+                    f"extract: {self.archive} does not fit on the disk of {self.root.parent}. "
+                    f"{ROOM}"
+                ) from error
             raise ArchiveError(
                 f"extract: {self.archive} is damaged or not a tar or zip archive ({error}). "
                 "Delete it and fetch it again."

@@ -3,12 +3,17 @@
 A transfer goes to `<name>.part` and is renamed when size and checksums agree, so a file under its
 final name is always complete. A dropped transfer continues where it stopped. One process fetches,
 others that want the same file wait for it.
+
+`LAMINA_MIRRORS`, a comma-separated list of addresses, names servers to ask first: each takes the
+place of the host. `LAMINA_OFFLINE=1` forbids all transfers.
 """
 
+import errno
 import hashlib
+import os
 import shutil
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
@@ -21,7 +26,10 @@ from urllib.request import Request, urlopen
 from lamina.foundation.errors import DownloadError
 from lamina.foundation.progress import track
 
-__all__ = ["Expected", "download", "file_checksum", "lock"]
+__all__ = ["FULL", "ROOM", "Expected", "download", "file_checksum", "lock"]
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # what the system says when nothing more fits
+ROOM = "Make room, or set LAMINA_HOME to a folder on a larger disk."
 
 _CHUNK = 1 << 18
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}  # answers that may be better next time
@@ -35,11 +43,13 @@ class Expected:
         size: length in bytes.
         sha256: checksum in hexadecimal, or its first digits as in the names of published weights.
         md5: the weaker checksum that older sources publish.
+        pinned: the file that says which sha256 was there before, if that is where it is from.
     """
 
     size: int | None = None
     sha256: str | None = None
     md5: str | None = None
+    pinned: Path | None = None
 
     def problem(self, path: Path) -> str | None:
         """Say what is wrong with the file at `path`, or return None if nothing is."""
@@ -51,8 +61,16 @@ class Expected:
                 continue
             got = file_checksum(path, kind)
             if not want or not got.startswith(want.lower()):
-                return f"its {kind} is {got}, expected {want}"
+                return f"its {kind} is {got}, expected {want}{self._why(kind)}"
         return None
+
+    def _why(self, kind: str) -> str:
+        if self.pinned is None or kind != "sha256":
+            return ""
+        return (
+            " as when it was first fetched. If a new version was announced, remove its line from "
+            f"{self.pinned} and call again"
+        )
 
     def __str__(self) -> str:
         facts = (("size", self.size), ("sha256", self.sha256), ("md5", self.md5))
@@ -99,6 +117,7 @@ def download(
     timeout_s: float = 30.0,
     retries: int = 4,
     wait_s: float = 1.0,
+    mirrors: Sequence[str] = (),
 ) -> Path:
     """Fetch `url` to `dest`, unless an acceptable file is already there.
 
@@ -110,33 +129,62 @@ def download(
         timeout_s: how long the server may be silent.
         retries: further tries after a transfer that broke off.
         wait_s: pause before the first further try; doubled each time.
+        mirrors: further addresses of the same file, asked in order if the first fails.
 
     Raises:
         DownloadError: the file could not be had; the message says how to put it there by hand.
     """
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise DownloadError(f"download: cannot fetch {url!r}. Give an http or https address.")
     expected = expected or Expected()
-    part = dest.with_name(f"{dest.name}.part")
+    addresses = [*_from_environment(url), url, *mirrors]
+    for address in addresses:
+        if urlsplit(address).scheme not in ("http", "https"):
+            raise DownloadError(
+                f"download: cannot fetch {address!r}. Give an http or https address."
+            )
+    waits = [wait_s * 2**i for i in range(retries)]
     with lock(dest.with_name(f"{dest.name}.lock")):
         if dest.exists() and not force and expected.problem(dest) is None:
             return dest
-        resumed = part.exists()
-        _fetch(url, part, dest, expected, timeout_s, [wait_s * 2**i for i in range(retries)])
+        if os.environ.get("LAMINA_OFFLINE", "0") not in ("", "0"):
+            raise DownloadError(_forbidden(url, dest, expected))
+        failures: list[DownloadError] = []
+        for address in addresses:
+            try:
+                return _get(address, dest, expected, timeout_s, waits)
+            except DownloadError as error:
+                failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
+    listed = "\n".join(f"- {failure}" for failure in failures)
+    raise DownloadError(f"download: none of {len(failures)} addresses gave the file:\n{listed}")
+
+
+def _get(url: str, dest: Path, expected: Expected, timeout_s: float, waits: list[float]) -> Path:
+    """Fetch one address to `dest` and check what came."""
+    part = dest.with_name(f"{dest.name}.part")
+    resumed = part.exists()
+    _fetch(url, part, dest, expected, timeout_s, waits)
+    problem = expected.problem(part)
+    if problem is not None and resumed:
+        # The earlier part may stem from another version of the file: once more from scratch.
+        part.unlink()
+        _fetch(url, part, dest, expected, timeout_s, [])
         problem = expected.problem(part)
-        if problem is not None and resumed:
-            # The earlier part may stem from another version of the file: once more from scratch.
-            part.unlink()
-            _fetch(url, part, dest, expected, timeout_s, [])
-            problem = expected.problem(part)
-        if problem is not None:
-            part.unlink()
-            raise DownloadError(
-                f"download: what {url} sent is not the file expected: {problem}. "
-                "The file there may have changed or be damaged; it was not kept."
-            )
-        part.replace(dest)
+    if problem is not None:
+        part.unlink()
+        raise DownloadError(
+            f"download: what {url} sent is not the file expected: {problem}. "
+            "The file there may have changed or be damaged; it was not kept."
+        )
+    part.replace(dest)
     return dest
+
+
+def _from_environment(url: str) -> list[str]:
+    """Return the addresses of a file on the servers that the user wants to be asked first."""
+    bases = os.environ.get("LAMINA_MIRRORS", "").split(",")
+    path = urlsplit(url).path.lstrip("/")
+    return [f"{base.strip().rstrip('/')}/{path}" for base in bases if base.strip()]
 
 
 def _fetch(
@@ -162,7 +210,8 @@ def _transfer(url: str, part: Path, timeout_s: float) -> None:
             # Any other status than "partial content" sends the whole file again.
             whole = _receive(answer, part, have if answer.status == 206 else 0)
     except HTTPError as error:
-        _after_refusal(error, part, have, url)
+        with error:
+            _after_refusal(error, part, have, url)
         return
     except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise _Interrupted(str(getattr(error, "reason", error)) or repr(error)) from error
@@ -174,9 +223,14 @@ def _receive(answer: HTTPResponse, part: Path, have: int) -> int | None:
     """Write what comes after the bytes that are there; return the size of the whole, if known."""
     missing = answer.length
     _check_space(part, missing)
-    with part.open("ab" if have else "wb") as file:
-        for chunk in _progress(_chunks(answer), missing, part.stem):
-            file.write(chunk)
+    try:
+        with part.open("ab" if have else "wb") as file:
+            for chunk in _progress(_chunks(answer), missing, part.stem):
+                file.write(chunk)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise DownloadError(f"download: the disk of {part.parent} is full. {ROOM}") from error
     return None if missing is None else have + missing
 
 
@@ -217,8 +271,19 @@ def _check_space(part: Path, missing: int | None) -> None:
     if missing is not None and missing > free:
         raise DownloadError(
             f"download: {missing:,} bytes are to come, but {part.parent} has only {free:,} free. "
-            "Make room, or set LAMINA_HOME to a folder on a larger disk."
+            f"{ROOM}"
         )
+
+
+def _forbidden(url: str, dest: Path, expected: Expected) -> str:
+    facts = f" ({expected})" if str(expected) else ""
+    there = (
+        f" The file at {dest} is another one: {expected.problem(dest)}." if dest.exists() else ""
+    )
+    return (
+        f"download: LAMINA_OFFLINE is set, so {url} is not fetched.{there} Put the file{facts} at "
+        f"{dest} and call again, or unset LAMINA_OFFLINE."
+    )
 
 
 def _offline(url: str, dest: Path, expected: Expected, reason: str) -> str:

@@ -11,7 +11,8 @@ from typing import TypedDict, cast
 import platformdirs
 
 from lamina.data.external.archives import extract
-from lamina.data.external.download import Expected, download, lock
+from lamina.data.external.download import Expected, download, file_checksum, lock
+from lamina.data.external.pins import Pins
 from lamina.data.external.urls import Source, find_source
 from lamina.foundation.errors import DownloadError, UnknownNameError
 from lamina.foundation.signatures import strict
@@ -95,6 +96,10 @@ def untar_data(
     for the set; the cache; the network. A bundled sample has the layout of the full set and fewer
     items (`URLs.PETS` gives 607 photographs, not 7,390), which a log message says once.
 
+    An archive without a published SHA-256 is pinned to that of its first transfer: if the address
+    later gives another file, it is refused. `LAMINA_MIRRORS` names servers to ask first, and
+    `LAMINA_OFFLINE=1` forbids transfers; see `lamina.data.external.download`.
+
     Args:
         url: a name of `URLs`, the name of a bundled sample, or the address of an archive.
         archive: the folder for archives; default `<base>/archive`.
@@ -152,11 +157,17 @@ def _untar_download(source: Source, archive: Path, folder: Path, *, force: bool)
     with lock(folder.with_name(f"{folder.name}.lock")):
         if folder.is_dir() and not force:
             return folder
-        if source.md5 is None and source.sha256 is None:
+        pins = Pins(archive.with_name("pins.json"))
+        pin = pins.get(source) if source.sha256 is None else None
+        if source.md5 is None and source.sha256 is None and pin is None:
             _tell(f"{source}: no checksum is known, so the archive is taken as it comes.")
-        expected = Expected(sha256=source.sha256, md5=source.md5)
+        expected = Expected(
+            sha256=source.sha256 or pin, md5=source.md5, pinned=pins.path if pin else None
+        )
         archive.parent.mkdir(parents=True, exist_ok=True)
-        download(source, archive, expected=expected, force=force)
+        download(source, archive, expected=expected, force=force, mirrors=source.mirrors)
+        if source.sha256 is None and pin is None:
+            pins.add(source, file_checksum(archive))
         if folder.is_dir():
             shutil.rmtree(folder)
         return extract(archive, folder)

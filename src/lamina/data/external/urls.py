@@ -1,5 +1,6 @@
 """Where well-known data sets are, as facts, and the names of the samples bundled with Lamina."""
 
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Self
 from urllib.parse import urlsplit
@@ -20,17 +21,19 @@ class Source(str):
         md5: the checksum of the whole archive; None if it was never published.
         sha256: the same, stronger, where known.
         sample: the bundled sample that may stand in for it: the same layout, fewer items.
+        mirrors: further addresses of the same archive, asked in order if the first fails.
 
     Example:
         >>> URLs.PETS.file, URLs.PETS.stem, URLs.PETS.sample
         ('oxford-iiit-pet.tgz', 'oxford-iiit-pet', 'oxford_pets')
     """
 
-    __slots__ = ("md5", "megabytes", "sample", "sha256")
+    __slots__ = ("md5", "megabytes", "mirrors", "sample", "sha256")
     md5: str | None
     megabytes: float | None
     sample: str | None
     sha256: str | None
+    mirrors: tuple[str, ...]
 
     def __new__(
         cls,
@@ -40,6 +43,7 @@ class Source(str):
         *,
         sha256: str | None = None,
         sample: str | None = None,
+        mirrors: Iterable[str] = (),
     ) -> Self:
         """Make the string and keep the facts beside it."""
         self = super().__new__(cls, url)
@@ -47,6 +51,7 @@ class Source(str):
         self.md5 = md5
         self.sha256 = sha256
         self.sample = sample
+        self.mirrors = tuple(mirrors)
         return self
 
     @property

@@ -2,6 +2,7 @@
 
 import hashlib
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,80 @@ def test_two_processes_fetch_once(server, url, tmp_path):
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     assert dest.read_bytes() == CONTENT
     assert len(server.ranges) == 1
+
+
+# Mirrors and offline
+
+
+def test_mirrors_are_asked_in_order_when_the_first_address_fails(server, url, tmp_path):
+    server.files["damaged.bin"] = CONTENT[:-1] + b"x"
+    got = download(
+        server.url("gone.bin"),
+        tmp_path / "a.bin",
+        expected=Expected(sha256=sha256(CONTENT)),
+        mirrors=[server.url("damaged.bin"), url],
+    )
+    assert got.read_bytes() == CONTENT
+
+
+def test_when_all_addresses_fail_each_is_named(server, tmp_path):
+    with pytest.raises(DownloadError, match=r"(?s)none of 2 addresses.*a\.bin.*404.*b\.bin.*404"):
+        download(server.url("a.bin"), tmp_path / "a.bin", mirrors=[server.url("b.bin")])
+
+
+def test_mirrors_of_the_environment_come_first(server, tmp_path, monkeypatch):
+    server.files["mirror/sets/a.bin"] = CONTENT
+    monkeypatch.setenv("LAMINA_MIRRORS", f"{server.url('nothing')}, {server.url('mirror/')}")
+    url = "http://127.0.0.1:1/sets/a.bin"
+    assert download(url, tmp_path / "a.bin").read_bytes() == CONTENT
+
+
+def test_offline_nothing_is_fetched_and_the_message_says_where_to_put_the_file(
+    server, url, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LAMINA_OFFLINE", "1")
+    dest = tmp_path / "a.bin"
+    message = rf"LAMINA_OFFLINE is set.* Put the file \(size 7\) at {dest} and call again"
+    with pytest.raises(DownloadError, match=message):
+        download(url, dest, expected=Expected(size=7))
+    dest.write_bytes(b"wrong")
+    with pytest.raises(DownloadError, match="is another one: it has 5 bytes, expected 7"):
+        download(url, dest, expected=Expected(size=7))
+    dest.write_bytes(b"correct")
+    assert download(url, dest, expected=Expected(size=7)) == dest
+    assert server.ranges == []
+
+
+@pytest.mark.parametrize("value", ["0", ""])
+def test_offline_can_be_switched_off(url, tmp_path, monkeypatch, value):
+    monkeypatch.setenv("LAMINA_OFFLINE", value)
+    assert download(url, tmp_path / "a.bin").exists()
+
+
+# A full disk
+
+
+def test_what_will_not_fit_is_not_begun(url, tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    with pytest.raises(DownloadError, match=r"1,024,000 bytes are to come.*only 1,000 free\. Make"):
+        download(url, tmp_path / "a.bin")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.bin.lock"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_disk_that_fills_up_on_the_way_is_named(url, tmp_path):
+    (tmp_path / "a.bin.part").symlink_to("/dev/full")
+    with pytest.raises(DownloadError, match=rf"the disk of {tmp_path} is full\. Make room, or set"):
+        download(url, tmp_path / "a.bin")
+
+
+# Progress
+
+
+def test_a_long_transfer_shows_a_bar(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LAMINA_PROGRESS", "plain")
+    monkeypatch.setattr("lamina.foundation.progress.PlainDisplay.refresh_s", 0.0)
+    server.files["long.bin"] = bytes(5_000_000)
+    download(server.url("long.bin"), tmp_path / "long.bin")
+    assert "Fetching long.bin" in "".join(capsys.readouterr())

@@ -154,3 +154,72 @@ def test_weights_are_served_as_checked_files():
     assert sample_file("squeezenet1_1-imagenet").suffix == ".safetensors"
     with pytest.raises(UnknownNameError, match="squeezenet1_1-imagenet"):
         sample_file("squeezenet-imagenet")
+
+
+def test_an_archive_that_changed_since_it_was_first_fetched_is_refused(server, archive):
+    server.files["birds.tgz"] = archive
+    url = server.url("birds.tgz")
+    path = untar_data(url)
+    (path / "mine.txt").write_text("x")
+    server.files["birds.tgz"] += b"changed"
+    message = r"as when it was first fetched\. If a new version.*remove its line from .*pins\.json"
+    with pytest.raises(DownloadError, match=message):
+        untar_data(url, force_download=True)
+    assert (path / "mine.txt").exists()
+    (home() / "archive" / "pins.json").unlink()
+    with pytest.raises(ArchiveError):  # the new version itself is no archive
+        untar_data(url, force_download=True)
+
+
+def test_the_pin_holds_the_sha256_beside_a_public_md5(birds, archive):
+    untar_data(birds)
+    pins = json.loads((home() / "archive" / "pins.json").read_text())
+    assert pins == {str(birds): hashlib.sha256(archive).hexdigest()}
+
+
+def test_a_published_sha256_needs_no_pin(server, birds, archive):
+    untar_data(Source(str(birds), sha256=hashlib.sha256(archive).hexdigest()))
+    assert not (home() / "archive" / "pins.json").exists()
+
+
+def test_damaged_pins_are_not_taken_for_none(birds):
+    (home() / "archive").mkdir(parents=True)
+    (home() / "archive" / "pins.json").write_text("{")
+    with pytest.raises(DownloadError, match=r"pins\.json.* is damaged\. Restore it, or delete it"):
+        untar_data(birds)
+
+
+def test_a_source_may_have_mirrors(server, birds):
+    moved = Source(server.url("gone/birds.tgz"), md5=birds.md5, mirrors=[str(birds)])
+    assert len(list(untar_data(moved).iterdir())) == 20
+
+
+def test_offline_an_archive_put_there_by_hand_is_used(birds, archive, monkeypatch):
+    monkeypatch.setenv("LAMINA_OFFLINE", "1")
+    wanted = home() / "archive" / "birds.tgz"
+    with pytest.raises(DownloadError, match=f"Put the file .md5 {birds.md5}. at {wanted}"):
+        untar_data(birds)
+    wanted.write_bytes(archive)
+    assert len(list(untar_data(birds).iterdir())) == 20
+
+
+def _unpack_with_little_room(url: Source) -> None:
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+    with pytest.raises(
+        ArchiveError, match=r"does not fit on the disk of .*data\. Make room, or set"
+    ):
+        untar_data(url)
+
+
+def test_an_archive_that_does_not_fit_leaves_nothing_behind(birds, archive):
+    (home() / "archive").mkdir(parents=True)
+    (home() / "archive" / "birds.tgz").write_bytes(archive)
+    worker = multiprocessing.get_context("fork").Process(
+        target=_unpack_with_little_room, args=(birds,)
+    )
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 0
+    assert [p.name for p in (home() / "data").iterdir()] == ["birds.lock"]
