@@ -222,3 +222,21 @@ def test_a_failing_step_is_the_last_of_the_summary():
 
 def test_a_data_block_makes_plain_lamina_loaders():
     assert isinstance(recipe().dataloaders(range(10), **OPTIONS).train, DataLoader)
+
+
+def test_functions_see_an_item_that_is_a_pair_as_a_whole():
+    block = recipe(get_x=lambda pair: pair[0], get_y=lambda pair: pair[1])
+    pairs = [(i, parity(i)) for i in range(10)]
+    x, y = block.dataloaders(pairs, shuffle=False, **OPTIONS).one_batch()
+    assert x.shape == (4, 3, 4, 4)
+    assert y.tolist() == [0, 1, 0, 1]
+
+
+def test_a_splitter_may_make_several_validation_sets():
+    block = recipe(splitter=lambda items: ([0, 1, 2, 3], [4, 5], [6, 7, 8]))
+    assert [len(dl.dataset) for dl in block.dataloaders(range(10), **OPTIONS)] == [4, 2, 3]
+
+
+def test_transforms_made_of_functions_do_not_replace_one_another():
+    first, second = Transform(lambda x: x + 1), Transform(lambda x: x * 2)
+    assert merge_tfms(first, second) == [first, second]

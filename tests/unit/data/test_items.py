@@ -149,6 +149,10 @@ class TestInference:
     def test_a_text_is_a_path(self):
         assert TfmdLists([Path("a")], lambda p: Path(p).stem).infer("b/c.png") == "c"
 
+    def test_a_path_is_a_text(self):
+        tl = TfmdLists([{"name": "a"}], [lambda row: row["name"], lambda p: Path(p).stem])
+        assert tl.infer(Path("b/c.png")) == tl.infer("b/c.png") == "c"
+
     def test_an_annotation_accepts_types_that_training_did_not_have(self):
         def read(x: str | bytes):
             return int(x)

@@ -2,15 +2,18 @@
 
 import inspect
 import pickle
+from typing import TypedDict, Unpack
 
 import pytest
 
 from lamina.foundation.errors import ContractError, UnknownArgumentError
 from lamina.foundation.signatures import (
+    allowed_keywords,
     delegates,
     funcs_kwargs,
     method,
     signature_names,
+    strict,
     use_kwargs_dict,
 )
 
@@ -242,3 +245,44 @@ def test_wrong_method_lists_are_refused():
         @funcs_kwargs
         class Wrong:
             _methods = ("b",)
+
+
+# strict
+
+
+class Options(TypedDict, total=False):
+    wd: float
+
+
+def test_strict_suggests_the_keyword_that_was_meant():
+    @strict
+    def fit(n, *, lr=0.1, **options: Unpack[Options]):
+        return n, lr, options
+
+    assert fit(1, lr=0.2, wd=0.3) == (1, 0.2, {"wd": 0.3})
+    with pytest.raises(UnknownArgumentError, match=r"fit: unknown argument 'wdd'\. .* 'wd'\?"):
+        fit(1, wdd=0.3)
+
+
+def test_strict_names_the_class_of_a_constructor():
+    class Model:
+        @strict
+        def __init__(self, size=1): ...
+
+    with pytest.raises(
+        UnknownArgumentError, match=r"^Model: unknown argument 'sise'\. .* 'size'\?"
+    ):
+        Model(sise=3)
+
+
+def test_strict_keeps_signature_and_needs_one_that_is_closed():
+    def f(a, *, b=1): ...
+
+    assert shown(strict(f)) == shown(f)
+    with pytest.raises(ContractError, match=r"takes any keyword\. Declare them with Unpack"):
+        strict(lambda **rest: rest)
+
+
+def test_allowed_keywords():
+    assert allowed_keywords(base) == {"x", "lr", "wd", "mom"}
+    assert allowed_keywords(lambda **rest: rest) is None

@@ -240,3 +240,11 @@ def test_several_validation_sets_are_all_measured(make_learner):
         "time",
     ]
     assert learn.recorder.values[0][2:4] == learn.validate()
+
+
+def test_a_validation_set_without_batches_does_not_count(make_learner):
+    learn = make_learner()
+    learn.dls = DataLoaders(learn.dls[0], [], learn.dls[0])
+    learn.fit(1)
+    assert learn.recorder.metric_names == ["epoch", "train_loss", "valid_loss_2", "time"]
+    assert learn.recorder.values[0][2] == learn.validate(2)[0]

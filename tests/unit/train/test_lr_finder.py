@@ -114,3 +114,8 @@ def test_valley_is_the_middle_of_the_longest_fall():
 
 def test_steep_is_where_the_loss_falls_fastest():
     assert steep([1, 2, 3, 4, 5], [5.0, 4.9, 3.0, 1.0, 0.9]) == 3
+
+
+def test_a_curve_prints_what_it_suggests_and_not_its_points(make_learner):
+    curve = make_learner().lr_find(show_plot=False, suggest_funcs=minimum)
+    assert repr(curve) == f"LRCurve(asked={{'minimum': {curve.minimum}}})"
