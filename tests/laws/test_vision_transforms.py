@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from lamina.foundation.seeding import Randomness, using
 from lamina.tensor.bundle import read_bundle, write_bundle
 from lamina.tensor.types import (
+    PointsMeta,
     TensorBase,
     TensorBBox,
     TensorCategory,
@@ -64,10 +66,13 @@ few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthChec
 
 
 @st.composite
-def items(draw) -> tuple[PILImage, PILMask, str]:
+def items(draw) -> tuple[Any, ...]:
     height, width = draw(st.integers(1, 40)), draw(st.integers(1, 40))
     values = np.random.default_rng(draw(SEEDS)).integers(0, 256, (height, width, 3), np.uint8)
-    return PILImage.create(values), PILMask.create(values[..., 0] // 32), "label"
+    image, mask = PILImage.create(values), PILMask.create(values[..., 0] // 32)
+    points = TensorPoint([[-0.5, 0.25]], meta=PointsMeta(image.size))
+    boxes = TensorBBox([[-0.5, -0.5, 0.25, 1.0]], meta=PointsMeta(image.size))
+    return image, mask, points, boxes, "label"
 
 
 @st.composite

@@ -5,6 +5,7 @@ from typing import Any
 
 from lamina.data.block import TransformBlock
 from lamina.data.normalize import IntToFloatTensor
+from lamina.foundation.signatures import strict
 from lamina.vision import check, show  # noqa: F401  # what the doctor looks for, how boxes are shown
 from lamina.vision.images import PILBase, PILImage
 from lamina.vision.opening import OpenImage, ToTensor
@@ -15,6 +16,7 @@ from lamina.vision.targets.points import PointScaler, ToBoxes, ToPoints
 __all__ = ["BBoxBlock", "BBoxLblBlock", "ImageBlock", "MaskBlock", "PointBlock"]
 
 
+@strict
 def ImageBlock(cls: type[PILBase] = PILImage) -> TransformBlock:  # noqa: N802  # the paper's name
     """Pictures of a class, opened from files and brought to floats in [0, 1] on the device.
 
@@ -28,6 +30,7 @@ def ImageBlock(cls: type[PILBase] = PILImage) -> TransformBlock:  # noqa: N802  
     )
 
 
+@strict
 def MaskBlock(  # noqa: N802  # reads like a class
     codes: Sequence[Any] | None = None, values: Sequence[int] | None = None
 ) -> TransformBlock:
@@ -37,6 +40,10 @@ def MaskBlock(  # noqa: N802  # reads like a class
         codes: The name of each class; every mask is then checked to have no other values.
         values: The value in the files for each code, such as `[0, 255]`; None for 0, 1, 2 and
             so on.
+
+    Example:
+        >>> MaskBlock(["road", "sky"]).type_tfms.task
+        DenseLabels(codes=('road', 'sky'))
     """
     named = [] if codes is None else [AddMaskCodes(codes)]
     return TransformBlock(
@@ -46,11 +53,22 @@ def MaskBlock(  # noqa: N802  # reads like a class
     )
 
 
+@strict
 def PointBlock() -> TransformBlock:  # noqa: N802  # reads like a class
-    """Points on a picture, given as `[x, y]` in pixels; every item has the same ones."""
+    """Points on a picture, given as `[x, y]` in pixels; every item has the same ones.
+
+    Example:
+        >>> import numpy as np
+        >>> from lamina.data.block import DataBlock
+        >>> block = DataBlock((ImageBlock, PointBlock), get_y=lambda image: [[2, 0]])
+        >>> dls = block.dataloaders([np.zeros((4, 4, 3))] * 5, bs=1, device="cpu")
+        >>> dls.one_batch()[1]
+        TensorPoint([[[ 0., -1.]]])
+    """
     return TransformBlock(type_tfms=ToPoints(), item_tfms=PointScaler())
 
 
+@strict
 def BBoxBlock() -> TransformBlock:  # noqa: N802  # the paper's name
     """Boxes on a picture, given as `[left, top, right, bottom]` in pixels, any number of them.
 
@@ -64,6 +82,7 @@ def BBoxBlock() -> TransformBlock:  # noqa: N802  # the paper's name
     )
 
 
+@strict
 def BBoxLblBlock(  # noqa: N802  # the paper's name
     vocab: Sequence[Any] | None = None,
     add_na: bool = True,  # noqa: FBT001  # the known signature

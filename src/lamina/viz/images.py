@@ -177,6 +177,12 @@ def show_classes(axes: Sequence[Any], masks: Sequence[Any], codes: Sequence[str]
         axes: axes of the figure.
         masks: the masks, drawn by `show_mask` without codes.
         codes: the name of each class.
+
+    Example:
+        >>> ax = show_mask([[0, 2]])
+        >>> show_classes([ax], [[[0, 2]]], ["road", "sky", "tree"])
+        >>> [text.get_text() for text in ax.figure.legends[0].get_texts()]
+        ['road', 'tree']
     """
     occurring = np.unique(np.concatenate([np.unique(to_array(mask)) for mask in masks]))
     handles = _class_handles(occurring, codes)

@@ -9,6 +9,7 @@ from torch import nn
 from lamina.data.block import CategoryBlock, DataBlock
 from lamina.data.split import IndexSplitter
 from lamina.data.task import Boxes, DenseLabels, Regression
+from lamina.foundation.errors import UnknownArgumentError
 from lamina.foundation.functional import noop
 from lamina.tensor.bundle import read_bundle, write_bundle
 from lamina.tensor.types import (
@@ -78,6 +79,11 @@ def test_masks_are_indices_that_know_their_names(files):
     assert mask.meta == MaskMeta(("a", "b", "c"))
     assert dls.task == DenseLabels(("a", "b", "c"))
     assert dls.c == 3
+
+
+def test_a_misspelt_option_of_a_block_is_refused():
+    with pytest.raises(UnknownArgumentError, match=r"MaskBlock.*Did you mean 'codes'"):
+        MaskBlock(code=["a"])
 
 
 def test_points_are_a_regression_and_decode_to_pixels(files):

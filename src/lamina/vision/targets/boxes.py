@@ -24,7 +24,12 @@ __all__ = ["BBoxLabeler", "BoxLabels", "ClipBoxes", "PadBoxes", "bb_pad", "clip_
 @savable
 @dataclass
 class BoxLabels(MultiCategorize):
-    """The labels of an item's boxes to their indices; see `MultiCategorize`."""
+    """The labels of an item's boxes to their indices; see `MultiCategorize`.
+
+    Example:
+        >>> BoxLabels(["cat", "dog"], add_na=True).task
+        Boxes(vocab=['#na#', 'cat', 'dog'])
+    """
 
     @property
     def task(self) -> Boxes | None:  # pyright: ignore[reportIncompatibleMethodOverride,reportIncompatibleVariableOverride]  # another task is the point
@@ -39,6 +44,11 @@ class BBoxLabeler(ItemTransform):
 
     Raises:
         ItemError: There are more boxes than labels, or more labels than boxes.
+
+    Example:
+        >>> item = TensorBBox([[0.0, 0.0, 1.0, 1.0]]), TensorMultiCategory([3])
+        >>> BBoxLabeler()(item) is item
+        True
     """
 
     def encodes(self, x: tuple) -> Any:
@@ -60,6 +70,11 @@ class PadBoxes(ItemTransform):
 
     Args:
         pad_idx: The label of what fills up.
+
+    Example:
+        >>> one, none = TensorBBox([[0.0, 0.0, 1.0, 2.0]]), TensorBBox(torch.zeros(0, 4))
+        >>> PadBoxes()([(one,), (none,)])
+        [(TensorBBox([[0., 0., 1., 1.]]),), (TensorBBox([[0., 0., 0., 0.]]),)]
     """
 
     pad_idx: int = 0
@@ -89,6 +104,11 @@ class ClipBoxes(ItemTransform):
 
     Args:
         pad_idx: The label of boxes that left the picture.
+
+    Example:
+        >>> boxes = TensorBBox([[[0.5, 0.0, 1.5, 1.0], [1.2, 0.0, 1.5, 1.0]]])
+        >>> ClipBoxes()((boxes, TensorMultiCategory([[1, 2]])))[1]
+        TensorMultiCategory([[1, 0]])
     """
 
     pad_idx: int = 0
