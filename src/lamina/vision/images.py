@@ -120,6 +120,11 @@ class PILBase(Image.Image):
             self._undecoded.draft(size)
             self._size = self._undecoded.size
 
+    @property
+    def orientation(self) -> int:
+        """How the camera was held, as EXIF counts; 1 is upright, as are all decoded pixels."""
+        return 1 if self._undecoded is None else self._undecoded.orientation
+
     def load(self) -> Any:
         """Decode the pixels if that has not happened yet."""
         if self._undecoded is not None:

@@ -1,0 +1,1 @@
+"""The data doctor: faults of the data, found before training. `DataLoaders.check` starts it."""
