@@ -47,8 +47,8 @@ class BBoxLabeler(ItemTransform):
 
     Example:
         >>> item = TensorBBox([[0.0, 0.0, 1.0, 1.0]]), TensorMultiCategory([3])
-        >>> BBoxLabeler()(item) is item
-        True
+        >>> BBoxLabeler()(item)[1]
+        TensorMultiCategory([3])
     """
 
     def encodes(self, x: tuple) -> Any:
