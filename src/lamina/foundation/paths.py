@@ -11,7 +11,7 @@ from pathlib import Path
 from lamina.foundation.collections import L
 from lamina.foundation.sequences import listify
 
-__all__ = ["atomic_write", "find_files", "ls", "write_text"]
+__all__ = ["atomic_write", "find_files", "ls", "working_directory", "write_text"]
 
 StrPath = str | os.PathLike[str]
 
@@ -105,6 +105,26 @@ def write_text(path: StrPath, text: str, *, encoding: str = "utf8") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding=encoding)
     return path
+
+
+@contextmanager
+def working_directory(path: StrPath) -> Generator[Path, None, None]:
+    """Change the working directory inside a `with` block.
+
+    Args:
+        path: the directory.
+
+    Example:
+        >>> with working_directory("/") as here:
+        ...     Path.cwd() == here
+        True
+    """
+    before = Path.cwd()
+    os.chdir(path)
+    try:
+        yield Path.cwd()
+    finally:
+        os.chdir(before)
 
 
 @contextmanager

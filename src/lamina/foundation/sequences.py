@@ -9,6 +9,8 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, SupportsIndex, TypeVar, cast
 
+from lamina.foundation.errors import ContractError
+
 __all__ = [
     "chunked",
     "coll_repr",
@@ -28,8 +30,10 @@ __all__ = [
     "listify",
     "mask2idxs",
     "merge",
+    "only",
     "partition",
     "range_of",
+    "renumerate",
     "tuplify",
     "uniqueify",
     "val2idx",
@@ -197,6 +201,32 @@ def last(items: Iterable[T], f: Callable[[T], object] | None = None) -> T | None
     for item in items if f is None else filter(f, items):
         found = item
     return found
+
+
+def only(items: Iterable[T]) -> T:
+    """Return the item of a collection that has exactly one.
+
+    Raises:
+        ContractError: it has none or several.
+
+    Example:
+        >>> only(["a"])
+        'a'
+    """
+    found = list(items)
+    if len(found) != 1:
+        raise ContractError(f"only: expected one item, got {len(found)}: {coll_repr(found, 3)}.")
+    return found[0]
+
+
+def renumerate(items: Iterable[T], start: int = 0) -> Iterator[tuple[T, int]]:
+    """Give each item with its number, the other way round than `enumerate`.
+
+    Example:
+        >>> dict(renumerate("ab"))
+        {'a': 0, 'b': 1}
+    """
+    return ((x, i) for i, x in enumerate(items, start))
 
 
 def chunked(
