@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from lamina.data.items import Subsets, TfmdLists, get_item
+from lamina.data.loading.plan import Late
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError
-from lamina.foundation.seeding import Randomness, base_seed, derive, is_active, using
+from lamina.foundation.seeding import base_seed, is_active, using
 from lamina.foundation.sequences import is_indexer
 
 __all__ = ["Datasets", "decode_at", "show_at"]
@@ -174,12 +175,12 @@ class Datasets(Subsets):
 
     def __getitem__(self, idx: Any) -> Any:
         first = self.tls[0]
-        if not is_indexer(idx):
+        if type(idx) is not int and not is_indexer(idx):
             return L([self[i] for i in first.positions(idx)])
         i = first.position(idx)
         if is_active():
             return self.at(i)
-        with using(Randomness(derive(base_seed(), "item", i))):
+        with using(Late(base_seed(), "item", i)):
             return self.at(i)
 
     def __len__(self) -> int:

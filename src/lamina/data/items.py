@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lamina.data.kernels import describe
+from lamina.data.loading.plan import Late
 from lamina.data.loading.resample import partial, weighted
 from lamina.data.pipeline import Pipeline
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError, DataError, ItemError, SkipItem
-from lamina.foundation.seeding import Randomness, base_seed, derive, is_active, using
+from lamina.foundation.seeding import base_seed, is_active, using
 from lamina.foundation.sequences import is_array, is_indexer, mask2idxs
 
 if TYPE_CHECKING:
@@ -252,12 +253,12 @@ class TfmdLists(Subsets):
         return [self.position(i) for i in mask2idxs(idx)]
 
     def __getitem__(self, idx: Any) -> Any:
-        if not is_indexer(idx):
+        if type(idx) is not int and not is_indexer(idx):
             return L([self[i] for i in self.positions(idx)])
         i = self.position(idx)
         if is_active():
             return self.at(i)
-        with using(Randomness(derive(base_seed(), "item", i))):
+        with using(Late(base_seed(), "item", i)):
             return self.at(i)
 
     def __len__(self) -> int:
@@ -278,7 +279,7 @@ class TfmdLists(Subsets):
     def _record_types(self) -> list[type]:
         x = get_item(self.items, 0)
         types = [type(x)]
-        with using(Randomness(derive(base_seed(), "item", 0))):
+        with using(Late(base_seed(), "item", 0)):
             for tfm in self.tfms:
                 x = tfm(x, self.split_idx)
                 types.append(type(x))

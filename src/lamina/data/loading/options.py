@@ -8,6 +8,7 @@ from lamina.foundation.errors import ContractError, UnknownNameError
 __all__ = ["OPTIONS", "STAGES", "LoaderOptions", "Stage", "check_options"]
 
 Stage = Callable[..., Any] | None
+Tfms = Any  # a function; for a `TfmdDL` anything that makes a pipeline
 
 STAGES = (
     "before_iter",
@@ -63,12 +64,12 @@ class LoaderOptions(TypedDict, total=False):
     create_batches: Stage
     do_item: Stage
     create_item: Stage
-    after_item: Stage
+    after_item: Tfms
     do_batch: Stage
-    before_batch: Stage
+    before_batch: Tfms
     create_batch: Stage
     retain: Stage
-    after_batch: Stage
+    after_batch: Tfms
     after_iter: Stage
 
 

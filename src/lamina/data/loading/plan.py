@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lamina.foundation.seeding import Randomness, derive
 
-__all__ = ["Order", "Plan", "Skipped", "chunked", "count_repeats", "n_batches", "shuffled"]
+__all__ = ["Late", "Order", "Plan", "Skipped", "chunked", "count_repeats", "n_batches", "shuffled"]
 
 
 class Order(Sequence[int]):
@@ -69,8 +69,12 @@ class Skipped:
     reason: str
 
 
-class _Late(Randomness):
-    """A `Randomness` that derives its seed when somebody draws: most items never do."""
+class Late(Randomness):
+    """A `Randomness` that derives its seed when somebody draws: most items never do.
+
+    Args:
+        keys: what `derive` takes.
+    """
 
     __slots__ = ("_keys",)
 
@@ -81,6 +85,7 @@ class _Late(Randomness):
 
     @property
     def seed(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride] - only read
+        """The seed that the keys give."""
         return derive(*self._keys)
 
 
@@ -130,7 +135,7 @@ class Plan:
 
     def randomness(self, kind: str, *keys: int | str) -> Randomness:
         """Return the source of randomness for one thing of this pass."""
-        return _Late(self.seed, kind, self.epoch, *keys)
+        return Late(self.seed, kind, self.epoch, *keys)
 
     def item_randomness(self, sample: object, position: int) -> Randomness:
         """Return that of an item: the same wherever it comes in the pass, new if it comes again."""
