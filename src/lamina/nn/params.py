@@ -1,7 +1,11 @@
 """Looking at a model: its parameters, its norm layers, its number of features."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from lamina.foundation.errors import ContractError
 
@@ -9,6 +13,7 @@ __all__ = [
     "NORM_TYPES",
     "ParameterModule",
     "children_and_parameters",
+    "evaluating",
     "flatten_model",
     "has_children",
     "has_params",
@@ -98,7 +103,19 @@ def in_channels(model: nn.Module) -> int:
     raise ContractError(f"in_channels: {type(model).__name__} has no 2-d convolution.")
 
 
-@torch.no_grad()
+@contextmanager
+def evaluating(model: nn.Module) -> Generator[None]:
+    """Put `model` into evaluation mode inside a `with` block, without gradients."""
+    training = {m: m.training for m in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in training.items():
+            module.training = mode
+
+
 def num_features(body: nn.Module, n_in: int = 3, size_px: int = 64) -> int:
     """The number of channels that `body` gives for an image, found with one empty image.
 
@@ -107,14 +124,10 @@ def num_features(body: nn.Module, n_in: int = 3, size_px: int = 64) -> int:
         n_in: Channels of the image.
         size_px: Height and width of the image; a body with a large stride may need more.
     """
-    training = {m: m.training for m in body.modules()}
     weight = one_param(body)
-    out = body.eval()(
-        torch.zeros(1, n_in, size_px, size_px, dtype=weight.dtype, device=weight.device)
-    )
-    for module, mode in training.items():
-        module.training = mode
-    return out.shape[1]
+    image = torch.zeros(1, n_in, size_px, size_px, dtype=weight.dtype, device=weight.device)
+    with evaluating(body):
+        return body(image).shape[1]
 
 
 class ParameterModule(nn.Module):
@@ -134,8 +147,8 @@ class ParameterModule(nn.Module):
 
 
 def has_children(model: nn.Module) -> bool:
-    """Whether `model` consists of other modules."""
-    return next(model.children(), None) is not None
+    """Whether `model` consists of other modules; a layer with weight norm counts as one layer."""
+    return next(model.children(), None) is not None and not is_parametrized(model)
 
 
 def children_and_parameters(model: nn.Module) -> list[nn.Module]:
