@@ -6,6 +6,7 @@ import sys
 import pytest
 
 HEAVY = ("pandas", "matplotlib", "sklearn", "scipy", "spacy", "torchvision", "IPython", "rich")
+SLOW = ("platformdirs",)
 
 
 def _in_new_process(code: str) -> str:
@@ -15,7 +16,7 @@ def _in_new_process(code: str) -> str:
 
 @pytest.mark.parametrize("module", ["lamina", "lamina.train.learner", "lamina.vision.all"])
 def test_heavy_libraries_load_on_first_use_only(module):
-    code = f"import {module}, sys; print([m for m in {HEAVY!r} if m in sys.modules])"
+    code = f"import {module}, sys; print([m for m in {HEAVY + SLOW!r} if m in sys.modules])"
     assert _in_new_process(code) == "[]"
 
 

@@ -8,8 +8,6 @@ import shutil
 from pathlib import Path
 from typing import TypedDict, cast
 
-import platformdirs
-
 from lamina.data.external.archives import extract
 from lamina.data.external.download import Expected, download, file_checksum, lock
 from lamina.data.external.pins import Pins
@@ -33,6 +31,8 @@ class SampleFacts(TypedDict):
 
 def home() -> Path:
     """Return the folder for downloads and unpacked data: `$LAMINA_HOME`, else the user's cache."""
+    import platformdirs
+
     return Path(os.environ.get("LAMINA_HOME") or platformdirs.user_cache_dir("lamina"))
 
 
