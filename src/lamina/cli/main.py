@@ -94,3 +94,7 @@ def _make_loaders(options: argparse.Namespace) -> Any:
         num_workers=options.num_workers,
         device="cpu",
     )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

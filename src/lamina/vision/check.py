@@ -265,7 +265,7 @@ def find_bad_masks(subject: Subject) -> Iterator[Finding]:
         values.update(seen.facts.values)
     tasks = [task for task in listify(subject.dls.task) if isinstance(task, DenseLabels)]
     codes = dict(enumerate(tasks[0].codes)) if tasks else {}
-    div = subject.dls.gather("div") or 1
+    div = subject.dls.gather("div_mask") or 1
     share = 1 / values.total()
     rows = [(v, codes.get(v // div, ""), f"{n * share:.2%}") for v, n in sorted(values.items())]
     yield Table(["value", "code", "share of pixels"], rows, "Values of the masks")

@@ -8,6 +8,7 @@ from lamina.data.check.probes import PROBES
 from lamina.data.check.report import SEVERITIES, Problem, Report
 from lamina.data.check.subject import Subject
 from lamina.foundation.errors import ContractError
+from lamina.tensor.random import no_random
 
 if TYPE_CHECKING:
     from lamina.data.loaders import DataLoaders
@@ -31,7 +32,7 @@ def check(
     training and validation, or under two labels; columns with gaps; batches that fail. With
     vision also near duplicates, turned photographs, masks with values outside their codes and
     boxes outside their picture. Measures how fast batches come, and whether the model will wait.
-    Neither the loaders nor the model are changed.
+    Loaders, model and random states stay as they are.
 
     Args:
         dls: the loaders.
@@ -60,11 +61,9 @@ def check(
     names = PROBES.names() if probes is None else list(probes)
     skipped = {name for name in skip if PROBES[name]}
     subject = Subject(dls, n, model=model, seconds=seconds, progress=progress)
-    found = [
-        thing
-        for probe in [PROBES[name] for name in names if name not in skipped]
-        for thing in probe(subject)
-    ]
+    chosen = [PROBES[name] for name in names if name not in skipped]
+    with no_random(reproducible=False):  # afterwards random numbers go on as if nothing was
+        found = [thing for probe in chosen for thing in probe(subject)]
     problems = [thing for thing in found if isinstance(thing, Problem)]
     problems.sort(key=lambda problem: SEVERITIES.index(problem.severity))
     tables = [thing for thing in found if not isinstance(thing, Problem)]

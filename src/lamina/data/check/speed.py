@@ -12,7 +12,6 @@ from lamina.data.check.probes import PROBES, Finding
 from lamina.data.check.report import Problem, flag
 from lamina.data.check.subject import Subject
 from lamina.foundation.parallel import num_cpus
-from lamina.tensor.random import no_random
 from lamina.tensor.tree import find_bs, map_tree, to_device
 from lamina.tensor.types import plain
 from lamina.viz.tables import Table
@@ -27,18 +26,19 @@ def find_bad_batches(subject: Subject) -> Iterator[Finding]:
     Args:
         subject: what to look at.
     """
+    bad: list[str] = []
     for split, batch in zip(subject.splits, subject.batches, strict=True):
-        if isinstance(batch, Exception):
-            if split.name == "train" or split.idxs:
-                yield _no_batch(f"The first batch of {split.name}", batch)
-            continue
-        yield from flag(
-            "error",
-            "NaN in batch",
-            [f"{split.name}: {name}" for name, t in _tensors(batch) if not _is_finite(t)],
-            "The first batch has NaN or infinite values.",
-            "Look for them in the items, and for divisions by zero in the transforms.",
-        )
+        if not isinstance(batch, Exception):
+            bad += [f"{split.name}: {name}" for name, t in _tensors(batch) if not _is_finite(t)]
+        elif split.name == "train" or split.idxs:
+            yield _no_batch(f"The first batch of {split.name}", batch)
+    yield from flag(
+        "error",
+        "NaN in batch",
+        bad,
+        "The first batch has NaN or infinite values.",
+        "Look for them in the items, and for divisions by zero in the transforms.",
+    )
     if not isinstance(subject.batches[0], Exception):
         rows = [_describe(name, t) for name, t in _tensors(subject.batches[0])]
         header = ["tensor", "shape", "dtype", "device", "MiB", "values"]
@@ -105,17 +105,16 @@ def measure_speed(subject: Subject) -> Iterator[Finding]:
 def _loader_rate(loader: Any, seconds: float) -> float:
     """Return items per second; the first batch, which starts the workers, is not counted."""
     epoch = getattr(loader, "epoch", None)
-    with no_random(reproducible=False):
-        started_at = time.perf_counter()
-        batches = iter(loader)
-        n_items, taken = find_bs(next(batches)), time.perf_counter() - started_at
-        started_at, is_first = time.perf_counter(), True
-        for batch in batches:
-            n_items = find_bs(batch) + (0 if is_first else n_items)
-            taken, is_first = time.perf_counter() - started_at, False
-            if taken > seconds:
-                break
-        getattr(batches, "close", lambda: None)()
+    started_at = time.perf_counter()
+    batches = iter(loader)
+    n_items, taken = find_bs(next(batches)), time.perf_counter() - started_at
+    started_at, is_first = time.perf_counter(), True
+    for batch in batches:
+        n_items = find_bs(batch) + (0 if is_first else n_items)
+        taken, is_first = time.perf_counter() - started_at, False
+        if taken > seconds:
+            break
+    getattr(batches, "close", lambda: None)()
     if epoch is not None:
         loader.set_epoch(epoch)  # a check does not count as a pass
     return n_items / taken
@@ -129,15 +128,14 @@ def _model_rate(subject: Subject, batch: Any) -> float:
     parts = plain(to_device(tuple(batch) if isinstance(batch, tuple | list) else (batch,), device))
     n_inp = subject.dls.n_inp or max(1, len(parts) - 1)
     n_steps, started_at = -1, time.perf_counter()  # the first step warms up
-    with no_random(reproducible=False):
-        while n_steps < 1 or time.perf_counter() - started_at < subject.seconds:
-            out = model(*parts[:n_inp])
-            loss = _any_loss(out) if loss_func is None else loss_func(out, *parts[n_inp:])
-            loss.backward()
-            if device.type != "cpu":
-                torch.accelerator.synchronize(device)
-            n_steps += 1
-            started_at = time.perf_counter() if n_steps == 0 else started_at
+    while n_steps < 1 or time.perf_counter() - started_at < subject.seconds:
+        out = model(*parts[:n_inp])
+        loss = _any_loss(out) if loss_func is None else loss_func(out, *parts[n_inp:])
+        loss.backward()
+        if device.type != "cpu":
+            torch.accelerator.synchronize(device)
+        n_steps += 1
+        started_at = time.perf_counter() if n_steps == 0 else started_at
     return find_bs(batch) * n_steps / (time.perf_counter() - started_at)
 
 
