@@ -1,6 +1,7 @@
-"""What tests and doctests share: no progress bars, and a home that is not the user's."""
+"""What tests and doctests share: no progress bars, no open figures, a home that is not the user's."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -18,3 +19,11 @@ def _quiet_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
             torch.set_num_threads(1)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures() -> Iterator[None]:
+    """Close what a test drew: matplotlib keeps every figure, and warns of the twenty-first."""
+    yield
+    if (pyplot := sys.modules.get("matplotlib.pyplot")) is not None:
+        pyplot.close("all")

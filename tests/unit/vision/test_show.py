@@ -15,13 +15,6 @@ from lamina.tensor.types import (
     TitledTensorScalar,
 )
 from lamina.vision.show import show_picture_pairs, show_picture_results
-from lamina.viz.canvas import close
-
-
-@pytest.fixture(autouse=True)
-def _closed_figures():
-    yield
-    close()
 
 
 def image(level: float = 0.5) -> TensorImage:
