@@ -43,7 +43,7 @@ _PAIRS = 8192  # pairs whose thumbnails are compared at a time
 _FLAT = 2.0  # standard deviation in grey levels below which there is nothing to compare
 _SMALLEST_PX = 32
 _SIZES = 6  # rows in the table
-_BITS = np.array([bin(i).count("1") for i in range(1 << 16)], dtype=np.uint8)
+_BITS = np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16).sum(1)
 
 Size = tuple[int, int]
 
@@ -319,7 +319,7 @@ def find_bad_boxes(subject: Subject) -> Iterator[Finding]:
         for kind, box in _bad_boxes(boxes, size):
             found[kind].append(f"{seen.name}: {box}")
     for severity, kind, message, advice in (
-        ("error", "empty box", "They have no area, or end before they begin.", "Mend them."),
+        ("warning", "empty box", "They have no area, and are left out.", "Mend them."),
         ("warning", "box outside", "They reach out of the picture.", "Check the file, or clip."),
         ("note", "no box", "These have none.", "That is right for pictures of background only."),
     ):
