@@ -1,4 +1,4 @@
-"""What tests and doctests share: no progress bars, no open figures, a home that is not the user's."""
+"""What tests and doctests share: quiet, no open figures, and a home that is not the user's."""
 
 import os
 import sys
