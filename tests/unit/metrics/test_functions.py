@@ -4,10 +4,23 @@ import pytest
 import torch
 from sklearn import metrics as skm
 
+from lamina.foundation.errors import ContractError, UnknownNameError
 from lamina.metrics.base import mk_metric
-from lamina.metrics.classify import accuracy, accuracy_multi, error_rate, top_k_accuracy
-from lamina.metrics.dense import Dice
-from lamina.metrics.regress import exp_rmspe, mae, mse, msle, rmse
+from lamina.metrics.classify import (
+    CohenKappa,
+    F1Score,
+    HammingLoss,
+    Recall,
+    accuracy,
+    accuracy_multi,
+    accuracy_thresh_expand,
+    error_rate,
+    top_k_accuracy,
+)
+from lamina.metrics.dense import Dice, DiceMulti, acc_camvid
+from lamina.metrics.multilabel import F1ScoreMulti
+from lamina.metrics.regress import PearsonCorrCoef, R2Score, exp_rmspe, mae, mse, msle, rmse
+from lamina.metrics.text import CorpusBLEUMetric
 
 
 @pytest.fixture
@@ -96,3 +109,85 @@ def test_dice_of_nothing_is_none() -> None:
     assert dice.value is None
     dice.update(torch.tensor([[[1.0], [0.0]]]), torch.zeros(1, 1))
     assert dice.value is None
+
+
+def test_two_classes_are_not_taken_for_granted() -> None:
+    metric = F1Score()
+    metric.update(torch.eye(3), torch.tensor([0, 1, 2]))
+    with pytest.raises(
+        ContractError, match=r"average='binary' is for two classes; .* have 3\. Pass"
+    ):
+        _ = metric.value
+
+
+def test_one_value_per_class() -> None:
+    metric = Recall(average=None)
+    metric.update(torch.eye(3), torch.tensor([0, 1, 1]))
+    assert metric.value == [1.0, 0.5, 0.0]
+
+
+def test_unknown_averages_are_refused() -> None:
+    with pytest.raises(UnknownNameError, match="F1Score: unknown average 'macr'"):
+        F1Score(average="macr")
+    with pytest.raises(UnknownNameError, match="F1ScoreMulti: unknown average 'binary'"):
+        F1ScoreMulti(average="binary")
+
+
+def test_labels_above_a_threshold_of_zero() -> None:
+    metric = F1ScoreMulti(thresh=0.0, sigmoid=False)
+    metric.update(torch.tensor([[0.0, -0.1]]), torch.tensor([[1, 0]]))
+    assert metric.value == 0.5
+
+
+def test_classes_along_axis_zero() -> None:
+    metric = HammingLoss(axis=0)
+    metric.update(torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), torch.tensor([0, 0, 0]))
+    assert metric.value == pytest.approx(1 / 3)
+
+
+def test_kappa_of_one_class_is_none() -> None:
+    metric = CohenKappa()
+    metric.update(torch.tensor([[1.0, 0.0]]), torch.tensor([0]))
+    assert metric.value is None
+
+
+def test_numbers_that_do_not_differ_have_no_score() -> None:
+    for metric in (R2Score(), PearsonCorrCoef()):
+        metric.update(torch.tensor([1.0, 2.0]), torch.ones(2))
+        assert metric.value is None
+
+
+def test_moments_far_from_zero_are_exact() -> None:
+    pred = 1e6 + torch.tensor([0.0, 1.0, 2.0, 4.0])
+    targ = 1e6 + torch.tensor([0.0, 1.0, 2.0, 3.0])
+    metric = R2Score()
+    for p, t in zip(pred, targ, strict=True):
+        metric.update(p[None], t[None])
+    assert metric.value == pytest.approx(0.8)
+
+
+def test_void_pixels_do_not_count() -> None:
+    pred = torch.zeros(1, 32, 2)
+    pred[0, 1] = 1.0
+    assert acc_camvid(pred, torch.tensor([[1, 30]])) == 1.0
+    metric = mk_metric(acc_camvid)
+    metric.update(pred, torch.tensor([[30, 30]]))
+    assert metric.value is None
+
+
+def test_absent_classes_are_left_out_of_the_mean() -> None:
+    metric = DiceMulti(ignore_index=255)
+    metric.update(torch.eye(3)[None], torch.tensor([[0, 0, 255]]))
+    assert metric.value == pytest.approx((2 / 3 + 0) / 2)
+
+
+def test_critics_have_one_target_for_all_scores() -> None:
+    scores = torch.tensor([[[2.0, -2.0]], [[-2.0, -2.0]]])
+    assert accuracy_thresh_expand(scores, torch.tensor([1, 0])).item() == 0.75
+
+
+def test_bleu_needs_sentences() -> None:
+    with pytest.raises(
+        ContractError, match=r"\(2,\) and targets of shape \(2,\); expected \(sentences"
+    ):
+        CorpusBLEUMetric().update(torch.eye(2), torch.zeros(2))
