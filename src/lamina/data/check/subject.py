@@ -200,7 +200,7 @@ class Subject:
             for look, idxs in ((split.look, split.idxs), (split.look_at_labels, split.others))
             for at in range(0, len(idxs), _RUN)
         ]
-        found = parallel(_look_at_items, runs, threadpool=True, progress=self._progress)
+        found = parallel(look_at_items, runs, threadpool=True, progress=self._progress)
         return [seen for some in found for seen in some]
 
     @property
@@ -227,7 +227,8 @@ class Subject:
         return [_first_batch(loader) for loader in self.dls]
 
 
-def _look_at_items(run: tuple[Callable[[int], list[Seen]], Iterable[int]]) -> list[Seen]:
+def look_at_items(run: tuple[Callable[[int], list[Seen]], Iterable[int]]) -> list[Seen]:
+    """Look at some items with a function; what a thread does, and what the progress bar says."""
     look, idxs = run
     return [seen for i in idxs for seen in look(i)]
 
