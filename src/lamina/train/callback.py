@@ -120,6 +120,13 @@ class Callback:
                 return getattr(self, name)
         return None
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint has to keep so that the fit can go on; nothing by default."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+
     def __repr__(self) -> str:
         given = ", ".join(name for name in self.__dict__ if name in _KNOWN)
         return f"{type(self).__name__}({given})"

@@ -1,11 +1,22 @@
-"""The ways to fit: at one rate, in one cycle, flat then falling, with restarts, by fine-tuning."""
+"""The ways to fit: at one rate, or at one that follows a schedule; and fine-tuning."""
 
+import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypedDict, Unpack
 
 from lamina.foundation.errors import ContractError
 from lamina.foundation.signatures import strict
-from lamina.optim.schedule import SchedCos, Schedule, Value, combine_scheds, combined_cos
+from lamina.optim.schedule import (
+    SchedCos,
+    SchedLin,
+    SchedNo,
+    SchedPoly,
+    Schedule,
+    Value,
+    combine_scheds,
+    combined_cos,
+)
 from lamina.train.callback import Callback
 from lamina.train.callbacks.schedule import ParamScheduler
 
@@ -22,6 +33,7 @@ __all__ = [
     "fit_flat_cos",
     "fit_one_cycle",
     "fit_sgdr",
+    "fit_wsd",
 ]
 
 LearningRate = float | slice | Sequence[float]
@@ -170,6 +182,70 @@ def fit_sgdr(
     lr = _highest_lr(learn, lr_max, fit_args)
     sched = combine_scheds(pcts, [SchedCos(lr, 0.0)] * n_cycles)
     _fit_scheduled(learn, n_epoch, {"lr": sched}, fit_args)
+
+
+@strict
+def fit_wsd(
+    learn: "Learner",
+    n_epoch: int,
+    lr: LearningRate | None = None,
+    pct_warmup: float = 0.05,
+    pct_decay: float = 0.2,
+    *,
+    keep: str | Path | None = None,
+    **fit_args: Unpack[FitArgs],
+) -> None:
+    """Train with warm-up, a stable rate, and a decay to zero as `1 - sqrt` of its progress.
+
+    The stable part can be extended: with `keep` the learner is saved where the decay begins, and
+    `learn.load(keep)` and `learn.fit_wsd(more, pct_warmup=0)` go on from there as if it had not
+    begun.
+
+    Args:
+        learn: The learner.
+        n_epoch: Passes over the training set.
+        lr: The stable learning rate (per group as in `fit`); None takes `learn.lr`.
+        pct_warmup: The fraction of the fit in which the rate rises from zero.
+        pct_decay: The fraction in which it falls.
+        keep: The name of the checkpoint, as for `Learner.save`.
+        fit_args: `wd`, `cbs`, `reset_opt`, `start_epoch` as in `fit`.
+
+    Source: Hu et al., "MiniCPM", 2024; the decay by Hägele et al., "Scaling Laws and
+    Compute-Optimal Training Beyond Fixed Training Durations", 2024.
+    """
+    stable = 1 - pct_warmup - pct_decay
+    if min(pct_warmup, pct_decay, round(stable, 9)) < 0:
+        raise ContractError(
+            f"fit_wsd: pct_warmup={pct_warmup} and pct_decay={pct_decay} leave {stable:.2f} of "
+            "the fit for the stable part. Each part is from 0 to 1, all together are 1."
+        )
+    top = _highest_lr(learn, lr, fit_args)
+    zero = _over(top, math.inf)
+    parts = [
+        (pct_warmup, SchedLin(zero, top)),
+        (stable, SchedNo(top, top)),
+        (pct_decay, SchedPoly(top, zero, 0.5)),
+    ]
+    pcts, scheds = zip(*[part for part in parts if round(part[0], 9) > 0], strict=True)
+    save = Callback() if keep is None else _SaveAt(keep, 1 - pct_decay)
+    with learn.added_cbs(save):
+        _fit_scheduled(learn, n_epoch, {"lr": combine_scheds(pcts, scheds)}, fit_args)
+
+
+class _SaveAt(Callback):
+    """Save the learner once, when a fraction of the fit is done."""
+
+    only_fit: ClassVar[bool] = True
+    run_valid = False
+
+    def __init__(self, file: str | Path, pct: float) -> None:
+        super().__init__()
+        self.file, self.pct = file, pct
+
+    def before_batch(self, learn: "Learner") -> None:
+        if self.run and learn.pct_train >= self.pct - 1e-9:
+            learn.save(self.file)
+            self.run = False
 
 
 @strict

@@ -17,9 +17,19 @@ from lamina.metrics.base import Metric, mk_metric
 from lamina.nn.params import norm_bias_params, trainable_params
 from lamina.optim.recipes import Adam
 from lamina.optim.wrap import OptimWrapper
-from lamina.train import fitting, freezing, lr_finder, persistence, prediction
+from lamina.train import (
+    batch_size,
+    fitting,
+    freezing,
+    lr_finder,
+    persistence,
+    prediction,
+    summary,
+    tta,
+)
 from lamina.train.callback import Callback, ordered
 from lamina.train.callbacks.progress import ProgressCallback
+from lamina.train.callbacks.techniques import channels_last, precision
 from lamina.train.events import EVENTS
 from lamina.train.fitting import Callbacks, LearningRate
 from lamina.train.infer import balance_loss, infer_loss
@@ -133,17 +143,27 @@ class Learner(Loop):
     fit_one_cycle = fitting.fit_one_cycle
     fit_flat_cos = fitting.fit_flat_cos
     fit_sgdr = fitting.fit_sgdr
+    fit_wsd = fitting.fit_wsd
     fine_tune = fitting.fine_tune
     lr_find = lr_finder.lr_find
+    find_bs = batch_size.find_bs
     # Freeze
     freeze = freezing.freeze
     freeze_to = freezing.freeze_to
     unfreeze = freezing.unfreeze
+    # Run in another precision or memory format
+    to_fp16 = precision.to_fp16
+    to_bf16 = precision.to_bf16
+    to_fp32 = precision.to_fp32
+    to_channelslast = channels_last.to_channelslast
+    to_contiguous = channels_last.to_contiguous
     # Use
     validate = prediction.validate
     get_preds = prediction.get_preds
     predict = prediction.predict
+    tta = tta.tta
     show_results = prediction.show_results
+    summary = summary.summary
     # Keep
     save = persistence.save
     load = persistence.load
@@ -255,7 +275,7 @@ def _listed(given: Any) -> list[Any]:
     """Bring None, one thing or several into a list."""
     if given is None:
         return []
-    if callable(given) or isinstance(given, Callback | Metric):
+    if callable(given) or isinstance(given, Callback | Metric | str):
         return [given]
     return list(given)
 

@@ -320,8 +320,12 @@ class Loop(CallbackHost):
         self._predict_and_measure()
         if self.training:
             self.run_part(BACKWARD, self._backward)
-            self.run_part(STEP, self._step)
-            self.opt.zero_grad()
+            self.take_step()
+
+    def take_step(self) -> None:
+        """Run the step as a part of the loop, then zero the gradients."""
+        self.run_part(STEP, self._step)
+        self.opt.zero_grad()
 
     def _measure_loss(self) -> None:
         if self.loss_func is None:
@@ -357,12 +361,12 @@ class Loop(CallbackHost):
     def _place_model(self) -> None:
         if (device := getattr(self.dls, "device", None)) is not None:
             self.model.to(device)
+            if isinstance(self.loss_func, nn.Module):
+                self.loss_func.to(device)  # its weights
 
     @contextmanager
     def _counted_randomness(self) -> Generator[None]:
         """With a seed, let the model's draws (dropout) depend on seed and epoch alone."""
-            if isinstance(self.loss_func, nn.Module):
-                self.loss_func.to(device)  # its weights
         if self.seed is None:
             yield
             return

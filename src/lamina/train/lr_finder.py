@@ -15,13 +15,23 @@ from lamina.foundation.errors import ContractError
 from lamina.foundation.signatures import strict
 from lamina.tensor.random import get_random_states, set_random_states
 from lamina.train.callback import Callback
-from lamina.train.events import CancelFit, CancelValid
+from lamina.train.events import CancelBatch, CancelFit, CancelValid
 from lamina.viz.curves import plot_lr
 
 if TYPE_CHECKING:
     from lamina.train.learner import Learner
 
-__all__ = ["LRCurve", "LRFinder", "Suggester", "lr_find", "minimum", "slide", "steep", "valley"]
+__all__ = [
+    "LRCurve",
+    "LRFinder",
+    "Suggester",
+    "lr_find",
+    "minimum",
+    "slide",
+    "steep",
+    "unchanged",
+    "valley",
+]
 
 Suggester = Callable[[Sequence[float], Sequence[float]], float]
 _MIN_POINTS = 6
@@ -216,7 +226,7 @@ class LRFinder(Callback):
         learn.opt.set_hyper("lr", self.start_lr * (self.end_lr / self.start_lr) ** pct)
 
     def after_batch(self, learn: "Learner") -> None:
-        if learn.exc is None and learn.loss is not None:
+        if learn.loss is not None and isinstance(learn.exc, CancelBatch | None):
             self._keep(float(learn.loss.detach().mean()), learn.opt.hypers[-1]["lr"])
         if learn.train_iter + 1 >= self.num_it:
             raise CancelFit
@@ -279,7 +289,7 @@ def lr_find(
     if num_it < _MIN_POINTS:
         raise ContractError(f"lr_find: num_it is {num_it}; at least {_MIN_POINTS} are needed.")
     finder = LRFinder(start_lr, end_lr, num_it, stop_div=stop_div)
-    with _unchanged(learn), learn.added_cbs(finder):
+    with unchanged(learn), learn.added_cbs(finder):
         if learn.opt is None:
             learn.create_opt()
         learn.run_fit(num_it, purpose="find")  # an epoch has a batch at least
@@ -291,7 +301,7 @@ def lr_find(
 
 
 @contextmanager
-def _unchanged(learn: "Learner") -> Generator[None]:
+def unchanged(learn: "Learner") -> Generator[None]:
     """Put weights, optimizer, random streams and the counts of epochs back at the end."""
     train, epoch = learn.dls.train, getattr(learn.dls.train, "epoch", None)
     opt, epochs_done, states = learn.opt, learn.epochs_done, get_random_states()

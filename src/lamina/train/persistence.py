@@ -57,7 +57,7 @@ class ModelSpec:
 
 @strict
 def save(learn: "Learner", file: str | Path, *, with_opt: bool = True) -> Path:
-    """Save a checkpoint: weights, and the optimizer's state if it has one.
+    """Save a checkpoint: weights, the state of callbacks, and the optimizer's if it has one.
 
     Args:
         learn: The learner.
@@ -70,6 +70,8 @@ def save(learn: "Learner", file: str | Path, *, with_opt: bool = True) -> Path:
     state: dict[str, Any] = {"model": learn.model.state_dict(), "epochs_done": learn.epochs_done}
     if with_opt and learn.opt is not None:
         state["opt"] = learn.opt.state_dict()
+    if states := {cb.name: kept for cb in learn.cbs if (kept := cb.state_dict())}:
+        state["cbs"] = states
     path = _checkpoint_path(learn, file)
     with atomic_write(path) as temporary:
         torch.save(state, temporary)
@@ -106,6 +108,9 @@ def load(
     if with_opt is not False and "opt" in state:
         opt = learn.create_opt() if learn.opt is None else learn.opt
         opt.load_state_dict(state["opt"])
+    for cb in learn.cbs:
+        if cb.name in state.get("cbs", {}):
+            cb.load_state_dict(state["cbs"][cb.name])
     return learn
 
 

@@ -5,8 +5,6 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-
 from lamina.foundation.errors import UnknownNameError
 from lamina.train.callback import Callback
 from lamina.train.events import CancelFit
@@ -18,20 +16,8 @@ __all__ = [
     "EarlyStoppingCallback",
     "ReduceLROnPlateau",
     "SaveModelCallback",
-    "TerminateOnNaNCallback",
     "TrackerCallback",
 ]
-
-
-class TerminateOnNaNCallback(Callback):
-    """Stop the fit when the loss of a batch is not finite; this reads the loss of every batch."""
-
-    order: ClassVar[int] = -9
-    run_valid = False
-
-    def after_batch(self, learn: "Learner") -> None:
-        if learn.loss is not None and not bool(torch.isfinite(learn.loss).all()):
-            raise CancelFit
 
 
 class TrackerCallback(Callback):

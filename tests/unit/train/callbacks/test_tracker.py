@@ -8,7 +8,6 @@ from lamina.train.callbacks.tracker import (
     EarlyStoppingCallback,
     ReduceLROnPlateau,
     SaveModelCallback,
-    TerminateOnNaNCallback,
     TrackerCallback,
 )
 
@@ -66,13 +65,3 @@ def test_the_best_model_is_loaded_after_the_fit(scripted):
 def test_every_epoch_can_be_saved(scripted, tmp_path):
     scripted("acc", [1, 1], SaveModelCallback("acc", fname="m", every_epoch=1)).fit(2)
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["m_0.pth", "m_1.pth"]
-
-
-def test_a_loss_that_is_not_finite_stops_the_fit(make_learner):
-    def spoil(learn):
-        if learn.train_iter == 2:
-            learn.loss = learn.loss * float("nan")
-
-    learn = make_learner(cbs=[TerminateOnNaNCallback, Callback(after_loss=spoil)])
-    learn.fit(3)
-    assert learn.train_iter == 2
