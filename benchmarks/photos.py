@@ -1,0 +1,143 @@
+"""From a folder of JPEG photographs to batches of bytes, one process, against the peers.
+
+Needs torchvision (and fastai, where it is installed): run it with the second environment,
+`.venv-interop/bin/python benchmarks/photos.py`. The photographs are the bundled ones, brought to
+500 x 375 and 1000 x 750 pixels. With torchvision, the data set is what one writes by hand, in both
+ways that are common: Pillow's decoder with transforms of pictures, and torchvision's decoder with
+transforms of tensors; the faster one counts. Times are per photograph.
+"""
+
+import importlib
+import importlib.util
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from _timing import Row, interleaved_us, print_rows
+from lamina.data.datasets import Datasets
+from lamina.data.get import get_image_files
+from lamina.data.label import parent_label
+from lamina.data.tfmd_loader import TfmdDL
+from lamina.vision.images import PILImage
+from lamina.vision.opening import ToTensor
+from lamina.vision.resize import RandomResizedCrop, Resize
+
+N, BS, SIZE = 64, 32, 224
+SIZES = {(500, 375): 1.5, (1000, 750): 2.5}  # and how much faster than fastai we want to be
+
+
+def main() -> bool:
+    """Print all rows; without torchvision there is nothing to compare with."""
+    if importlib.util.find_spec("torchvision") is None:
+        print("skipped: torchvision is not installed here; see the head of this file")
+        return True
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [
+            row
+            for size, goal in SIZES.items()
+            for is_random in (False, True)
+            for row in _rows(_photos(Path(folder), size), size, goal, is_random=is_random)
+        ]
+    return print_rows(rows)
+
+
+def _rows(files: list[Path], size: tuple[int, int], goal: float, *, is_random: bool) -> list[Row]:
+    what = f"{size[0]}x{size[1]} {'RandomResizedCrop' if is_random else 'Resize'}"
+    passes = [
+        _pass(make(files, is_random))
+        for make in (_ours, _pillow, _tensors, *([_fastai] if _has_fastai() else []))
+    ]
+    ours, *peers = (us / len(files) for us in interleaved_us(passes, n=1, repeats=5))
+    rows = [Row(f"{what}, torchvision", ours, min(peers[:2]), kind="ratio", goal=1.0)]
+    return rows + [Row(f"{what}, fastai", ours, us, "ratio", 1 / goal) for us in peers[2:]]
+
+
+def _photos(folder: Path, size: tuple[int, int]) -> list[Path]:
+    place = folder / f"{size[0]}"
+    if not place.is_dir():
+        archive = Path(__file__).resolve().parent.parent / "samples" / "known_photos.tgz"
+        with tarfile.open(archive) as tar:
+            members = [tar.extractfile(m) for m in tar.getmembers() if m.name.endswith(".jpg")]
+            known = [file.read() for file in members if file is not None]
+        for i, data in enumerate(islice(cycle(known), N)):
+            path = place / f"{i % 4}" / f"{i}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture = Image.open(BytesIO(data)).convert("RGB")
+            picture.resize(size, Image.Resampling.BICUBIC).save(path, quality=90)
+    return list(get_image_files(place))
+
+
+def _pass(batches: Iterable[Any]) -> Callable[[], None]:
+    def run() -> None:
+        for x, _ in batches:
+            assert x.shape == (BS, 3, SIZE, SIZE)
+            assert x.dtype == torch.uint8
+
+    return run
+
+
+def _ours(files: list[Path], is_random: bool) -> Iterable[Any]:  # noqa: FBT001 - one of several makers
+    everything = range(len(files))
+    ds = Datasets(files, [[PILImage.create], [_label]], splits=[everything, everything])
+    resize = RandomResizedCrop(SIZE) if is_random else Resize(SIZE)
+    return TfmdDL(ds.subset(0 if is_random else 1), bs=BS, after_item=[resize, ToTensor()])
+
+
+class _Photos(Dataset[Any]):
+    """What one writes by hand."""
+
+    def __init__(self, files: list[Path], load: Any, transform: Any) -> None:
+        self.files, self.load, self.transform = files, load, transform
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, i: int) -> tuple[Any, int]:
+        return self.transform(self.load(self.files[i])), _label(self.files[i])
+
+
+def _pillow(files: list[Path], is_random: bool) -> Iterable[Any]:  # noqa: FBT001
+    v2 = importlib.import_module("torchvision.transforms.v2")
+    tfms = [v2.RandomResizedCrop(SIZE)] if is_random else [v2.Resize(SIZE), v2.CenterCrop(SIZE)]
+    transform = v2.Compose([*tfms, v2.PILToTensor()])
+    photos = _Photos(files, lambda path: Image.open(path).convert("RGB"), transform)
+    return DataLoader(photos, batch_size=BS)
+
+
+def _tensors(files: list[Path], is_random: bool) -> Iterable[Any]:  # noqa: FBT001
+    v2, io = map(importlib.import_module, ("torchvision.transforms.v2", "torchvision.io"))
+    tfms = [v2.RandomResizedCrop(SIZE)] if is_random else [v2.Resize(SIZE), v2.CenterCrop(SIZE)]
+    photos = _Photos(files, lambda path: io.decode_image(str(path)), v2.Compose(tfms))
+    return DataLoader(photos, batch_size=BS)
+
+
+def _fastai(files: list[Path], is_random: bool) -> Iterable[Any]:  # noqa: FBT001
+    v = importlib.import_module("fastai.vision.all")
+    everything = list(range(len(files)))
+    ds = v.Datasets(files, [[v.PILImage.create], [_label]], splits=[everything, everything])
+    resize = v.RandomResizedCrop(SIZE) if is_random else v.Resize(SIZE)
+    return v.TfmdDL(
+        ds.subset(0 if is_random else 1), bs=BS, after_item=[resize, v.ToTensor], num_workers=0
+    )
+
+
+def _label(path: Path) -> int:
+    return int(parent_label(path))
+
+
+def _has_fastai() -> bool:
+    return importlib.util.find_spec("fastai") is not None
+
+
+if __name__ == "__main__":
+    sys.exit(not main())
