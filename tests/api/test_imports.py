@@ -43,3 +43,32 @@ def test_importing_changes_nothing_global():
         "print([i for i, (a, b) in enumerate(zip(before, after)) if a != b])"
     )
     assert _in_new_process(code) == "[]"
+
+
+LOOK = """
+import gc, logging, multiprocessing, pathlib, random, sys, warnings
+import numpy, pandas, PIL.Image, torch, torch.utils.data
+
+def look():
+    patched = (torch.Tensor, torch.nn.Module, PIL.Image.Image, pandas.DataFrame, pathlib.Path)
+    members = [{name: id(value) for name, value in vars(cls).items()} for cls in patched]
+    draws = random.getstate(), str(numpy.random.get_state()), torch.get_rng_state().tolist()
+    settings = (
+        list(warnings.filters), torch.get_num_threads(), torch.get_default_dtype(),
+        torch.are_deterministic_algorithms_enabled(), torch.is_grad_enabled(), gc.isenabled(),
+        multiprocessing.get_start_method(allow_none=True), logging.getLogger().handlers[:],
+        sys.excepthook, sys.path[:], pandas.get_option("display.max_rows"),
+    )
+    return members, draws, settings
+
+before = look()
+import lamina.vision.all
+for old, new in zip(before, look()):
+    assert old == new, (old, new)
+print("unchanged")
+"""
+
+
+def test_importing_changes_nothing_elsewhere():
+    pytest.importorskip("pandas")
+    assert _in_new_process(LOOK) == "unchanged"

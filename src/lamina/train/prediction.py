@@ -15,6 +15,7 @@ from lamina.tensor.types import TensorBase
 from lamina.train.callback import Callback
 from lamina.train.fitting import Callbacks
 from lamina.train.infer import reading_of
+from lamina.train.loop import validation_sets
 from lamina.train.recorder import Meter
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def validate(
         1
     """
     if dl is None and ds_idx is None:
-        loaders = [(i, learn.dls[i]) for i in range(1, len(learn.dls))]
+        loaders = [(i, learn.dls[i]) for i in validation_sets(learn.dls)]
     else:
         loaders = [(1 if ds_idx is None else ds_idx, _loader(learn, ds_idx, dl))]
     if not loaders:
@@ -239,7 +240,15 @@ def show_results(
 
 
 def _loader(learn: "Learner", ds_idx: int | None, dl: Any) -> Any:
-    return learn.dls[1 if ds_idx is None else ds_idx] if dl is None else dl
+    if dl is not None:
+        return dl
+    i, n = 1 if ds_idx is None else ds_idx, len(learn.dls)
+    if not -n <= i < n:
+        raise ContractError(
+            f"The learner has no loader {i}: there are {n}, of which 0 is for training. "
+            "Give another ds_idx, or dl=... with a loader."
+        )
+    return learn.dls[i]
 
 
 def _in_order(dl: Any) -> Any:
@@ -251,8 +260,7 @@ def _in_order(dl: Any) -> Any:
 @contextmanager
 def _loss_per_item(learn: "Learner", *, on: bool) -> Generator[None]:
     """Let the loss give one value per item inside a `with` block."""
-    loss_func: Any = learn.loss_func
-    if not on:
+    if not on or learn.loss_func is None:
         yield
         return
     before = learn.loss_func

@@ -95,3 +95,8 @@ def test_the_model_is_left_ready_to_predict(make_learner):
     learn = make_learner()
     learn.fit(1)
     assert not learn.model.training
+
+
+def test_a_metric_by_name_is_refused_as_a_whole(make_learner):
+    with pytest.raises(ContractError, match="'accuracy' is no metric"):
+        make_learner(metrics="accuracy")

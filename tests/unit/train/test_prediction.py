@@ -127,3 +127,9 @@ def test_callbacks_can_take_part_in_prediction(make_learner):
 
 def test_results_are_shown(classifier):
     assert classifier.show_results(max_n=3) is not None
+
+
+@pytest.mark.parametrize("verb", ["get_preds", "show_results", "validate"])
+def test_a_loader_that_is_not_there_is_explained(make_learner, verb):
+    with pytest.raises(ContractError, match=r"no loader 5: there are 2, of which .* another"):
+        getattr(make_learner(), verb)(ds_idx=5)
