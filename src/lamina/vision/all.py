@@ -151,20 +151,11 @@ from lamina.metrics.base import (
     Metric,
 )
 from lamina.metrics.classify import (
-    BalancedAccuracy,
-    BrierScore,
-    CohenKappa,
-    Confusion,
     F1Score,
-    FBeta,
-    HammingLoss,
-    Jaccard,
-    MatthewsCorrCoef,
     Precision,
     Recall,
     accuracy,
     accuracy_multi,
-    accuracy_thresh_expand,
     error_rate,
     top_k_accuracy,
 )
@@ -174,15 +165,21 @@ from lamina.metrics.dense import (
     JaccardCoeff,
     JaccardCoeffMulti,
     acc_camvid,
-    acc_segment,
     foreground_acc,
 )
+from lamina.metrics.gather import (
+    AccumMetric,
+    skm_to_fastai,
+)
+from lamina.metrics.multilabel import (
+    F1ScoreMulti,
+)
+from lamina.metrics.ranking import (
+    RocAuc,
+    RocAucBinary,
+)
 from lamina.metrics.regress import (
-    ExplainedVariance,
-    Moments,
-    PearsonCorrCoef,
     R2Score,
-    SpearmanCorrCoef,
     exp_rmspe,
     mae,
     mse,
@@ -271,11 +268,21 @@ from lamina.nn.shortcut import (
     ResBlock,
     SequentialEx,
 )
+from lamina.optim.lookahead import (
+    ranger,
+)
+from lamina.optim.muon import (
+    Muon,
+)
 from lamina.optim.optimizer import (
     Optimizer,
 )
 from lamina.optim.recipes import (
     Adam,
+    Lamb,
+    Lion,
+    RAdam,
+    RMSProp,
     SGD,
 )
 from lamina.optim.schedule import (
@@ -343,6 +350,50 @@ from lamina.train.callbacks.progress import (
 )
 from lamina.train.callbacks.schedule import (
     ParamScheduler,
+)
+from lamina.train.callbacks.techniques.accumulation import (
+    GradientAccumulation,
+)
+from lamina.train.callbacks.techniques.averaging import (
+    EMA,
+    SWA,
+)
+from lamina.train.callbacks.techniques.batchnorm import (
+    BnFreeze,
+)
+from lamina.train.callbacks.techniques.channels_last import (
+    ChannelsLast,
+)
+from lamina.train.callbacks.techniques.checkpointing import (
+    GradientCheckpointing,
+)
+from lamina.train.callbacks.techniques.clip import (
+    GradientClip,
+)
+from lamina.train.callbacks.techniques.compiling import (
+    Compile,
+)
+from lamina.train.callbacks.techniques.mc_dropout import (
+    MCDropoutCallback,
+)
+from lamina.train.callbacks.techniques.mix import (
+    CutMix,
+    MixUp,
+)
+from lamina.train.callbacks.techniques.nan import (
+    TerminateOnNaNCallback,
+)
+from lamina.train.callbacks.techniques.precision import (
+    MixedPrecision,
+)
+from lamina.train.callbacks.techniques.sam import (
+    SAM,
+)
+from lamina.train.callbacks.techniques.short_epoch import (
+    ShortEpochCallback,
+)
+from lamina.train.callbacks.techniques.stochastic_depth import (
+    StochasticDepth,
 )
 from lamina.train.callbacks.tracker import (
     EarlyStoppingCallback,
@@ -449,6 +500,7 @@ from lamina.viz.images import (
 
 __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ARCHITECTURES",
+    "AccumMetric",
     "Adam",
     "AdaptiveAvgPool",
     "AdaptiveConcatPool1d",
@@ -461,11 +513,10 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "BBoxLblBlock",
     "BCELossFlat",
     "BCEWithLogitsLossFlat",
-    "BalancedAccuracy",
     "BatchNorm",
     "BatchNorm1dFlat",
+    "BnFreeze",
     "Boxes",
-    "BrierScore",
     "Brightness",
     "CSVLogger",
     "Callback",
@@ -480,14 +531,15 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Category",
     "CategoryBlock",
     "CategoryMap",
-    "CohenKappa",
+    "ChannelsLast",
     "ColReader",
     "ColSplitter",
     "CombinedLoss",
-    "Confusion",
+    "Compile",
     "Contrast",
     "ConvLayer",
     "CrossEntropyLossFlat",
+    "CutMix",
     "DataBlock",
     "DataLoader",
     "DataLoaders",
@@ -498,13 +550,13 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "DiceMulti",
     "Dihedral",
     "Dispatch",
+    "EMA",
     "EarlyStoppingCallback",
     "EncodedMultiCategorize",
     "EndSplitter",
-    "ExplainedVariance",
     "F",
     "F1Score",
-    "FBeta",
+    "F1ScoreMulti",
     "FileGetter",
     "FileSplitter",
     "FlatLoss",
@@ -514,9 +566,11 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "FocalLoss",
     "FocalLossFlat",
     "FuncSplitter",
+    "GradientAccumulation",
+    "GradientCheckpointing",
+    "GradientClip",
     "GrandparentSplitter",
     "GroupSplitter",
-    "HammingLoss",
     "Identity",
     "ImageBlock",
     "ImageDataLoaders",
@@ -527,31 +581,34 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "IntToFloatTensor",
     "ItemGetter",
     "ItemTransform",
-    "Jaccard",
     "JaccardCoeff",
     "JaccardCoeffMulti",
     "L",
     "L1LossFlat",
     "LabelSmoothingCrossEntropy",
     "LabelSmoothingCrossEntropyFlat",
+    "Lamb",
     "Lambda",
     "LaminaError",
     "Learner",
     "Lighting",
     "LinBnDrop",
+    "Lion",
+    "MCDropoutCallback",
     "MSELossFlat",
     "MaskBlock",
     "MaskSplitter",
-    "MatthewsCorrCoef",
     "MaxPool",
     "MergeLayer",
     "Metric",
+    "MixUp",
+    "MixedPrecision",
     "ModelSpec",
-    "Moments",
     "MultiCategorize",
     "MultiCategory",
     "MultiCategoryBlock",
     "MultiLabel",
+    "Muon",
     "NextToken",
     "NoneReduce",
     "NormType",
@@ -565,7 +622,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "PILMask",
     "ParamScheduler",
     "Path",
-    "PearsonCorrCoef",
     "Pipeline",
     "PointBlock",
     "PointScaler",
@@ -575,6 +631,8 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Precision",
     "ProgressCallback",
     "R2Score",
+    "RAdam",
+    "RMSProp",
     "RandTransform",
     "RandomResizedCrop",
     "RandomSplitter",
@@ -590,9 +648,13 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ResBlock",
     "Resize",
     "ResizeBatch",
+    "RocAuc",
+    "RocAucBinary",
     "Rotate",
+    "SAM",
     "SEModule",
     "SGD",
+    "SWA",
     "Saturation",
     "SaveModelCallback",
     "SchedCos",
@@ -605,12 +667,13 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Self",
     "SelfAttention",
     "SequentialEx",
+    "ShortEpochCallback",
     "SigmoidRange",
     "SimpleSelfAttention",
     "SingleLabel",
     "SkipItem",
     "SpatialChain",
-    "SpearmanCorrCoef",
+    "StochasticDepth",
     "StratifiedSplitter",
     "Task",
     "TensorBBox",
@@ -620,6 +683,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "TensorMask",
     "TensorMultiCategory",
     "TensorPoint",
+    "TerminateOnNaNCallback",
     "TfmdDL",
     "TfmdLists",
     "TimeSplitter",
@@ -634,10 +698,8 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "XResNet",
     "Zoom",
     "acc_camvid",
-    "acc_segment",
     "accuracy",
     "accuracy_multi",
-    "accuracy_thresh_expand",
     "adam_step",
     "adaptive_pool",
     "aug_transforms",
@@ -691,6 +753,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "patch",
     "plain",
     "positive_weights",
+    "ranger",
     "resnet101",
     "resnet152",
     "resnet18",
@@ -707,6 +770,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "show_images",
     "show_results",
     "sigmoid_range",
+    "skm_to_fastai",
     "slide",
     "squeezenet1_1",
     "steep",
