@@ -62,10 +62,8 @@ def get_files(
     """
     root = Path(path)
     if not root.is_dir():
-        raise DataError(
-            f"get_files: there is no folder {str(path)!r}. Check the path; it is relative to "
-            f"{str(Path.cwd())!r}."
-        )
+        base = "" if root.is_absolute() else f"; it is relative to {str(Path.cwd())!r}"
+        raise DataError(f"get_files: there is no folder {str(path)!r}. Check the path{base}.")
     wanted = None if extensions is None else {e.lower() for e in _names(extensions)}
     only = None if folders is None else set(_names(folders))
     found = (

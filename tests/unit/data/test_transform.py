@@ -388,6 +388,15 @@ class TestErrors:
         assert "in encodes of TestErrors" in whole
         assert "Fails(size=3), given tuple (1, 'a.png')" in whole
 
+    def test_tensors_are_described_by_their_shape(self):
+        def fail(x: Tensor):
+            raise ValueError("no")
+
+        with pytest.raises(ValueError, match="no") as error:
+            Transform(fail)((torch.zeros(2, 3), 1))
+        given = "given tuple (Tensor of shape (2, 3), int 1)"
+        assert given in " ".join(error.value.__notes__)
+
     def test_decode_is_named_as_such(self):
         with pytest.raises(ZeroDivisionError) as caught:
             Transform(double, lambda x: x / 0).decode(1)

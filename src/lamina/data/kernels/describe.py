@@ -21,6 +21,8 @@ def describe(x: object) -> str:
     try:
         if (shape := getattr(x, "shape", None)) is not None:
             return f"{name} of shape {tuple(shape)}"
+        if isinstance(x, tuple) and any(hasattr(part, "shape") for part in x):
+            return f"{name} ({', '.join(map(describe, x))})"
         text = _short.repr(x)
     except Exception:
         return name
