@@ -116,7 +116,7 @@ class TimeDistributed(nn.Module):
 
     Args:
         module: Takes `(b, *)`, or several of them, and gives a tensor or a tuple of tensors.
-        low_mem: One step after another instead of all at once.
+        low_memory: One step after another instead of all at once.
         tdim: The dimension of the steps.
 
     Example:
@@ -124,13 +124,13 @@ class TimeDistributed(nn.Module):
         torch.Size([4, 7, 2])
     """
 
-    def __init__(self, module: nn.Module, *, low_mem: bool = False, tdim: int = 1) -> None:
+    def __init__(self, module: nn.Module, *, low_memory: bool = False, tdim: int = 1) -> None:
         super().__init__()
-        self.module, self.low_mem, self.tdim = module, low_mem, tdim
+        self.module, self.low_memory, self.tdim = module, low_memory, tdim
 
     def forward(self, *xs: Tensor) -> Any:
         """Apply the module to the steps of the tensors `xs`."""
-        if self.low_mem:
+        if self.low_memory:
             steps = zip(*(x.unbind(self.tdim) for x in xs), strict=True)
             return _stacked([self.module(*step) for step in steps], self.tdim)
         first = [x.movedim(self.tdim, 1) for x in xs]

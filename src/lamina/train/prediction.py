@@ -80,7 +80,7 @@ class GatherPreds(Callback):
             self.targs.append(to_detach(learn.y))
         if self.with_input:
             self.inputs.append(to_detach(learn.xb))
-        if self.with_loss:
+        if self.with_loss and learn.loss is not None:
             loss: Any = learn.loss
             self.losses.append(to_detach(loss.flatten(1).mean(1) if loss.ndim > 1 else loss))
 

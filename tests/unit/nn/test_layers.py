@@ -51,7 +51,7 @@ LAYERS = [
     (SimpleCNN([8, 4, 2]), IMAGE),
     (SimpleSelfAttention(8, sym=True), IMAGE),
     (TimeDistributed(nn.Linear(6, 3)), SEQUENCE),
-    (TimeDistributed(nn.Linear(6, 3), low_mem=True), SEQUENCE),
+    (TimeDistributed(nn.Linear(6, 3), low_memory=True), SEQUENCE),
     (View(4, 4), ROWS),
 ]
 
@@ -115,11 +115,11 @@ class SumAndProduct(nn.Module):
         return x + y, x * y
 
 
-@pytest.mark.parametrize("low_mem", [False, True])
+@pytest.mark.parametrize("low_memory", [False, True])
 @pytest.mark.parametrize("tdim", [1, 2])
-def test_several_sequences_through_one_module(low_mem, tdim):
+def test_several_sequences_through_one_module(low_memory, tdim):
     x, y = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
-    total, product = TimeDistributed(SumAndProduct(), low_mem=low_mem, tdim=tdim)(x, y)
+    total, product = TimeDistributed(SumAndProduct(), low_memory=low_memory, tdim=tdim)(x, y)
     torch.testing.assert_close(total, x + y)
     torch.testing.assert_close(product, x * y)
 
