@@ -10,7 +10,7 @@ from torch import Tensor
 
 from _timing import Row, interleaved_us, print_rows
 from lamina.optim.optimizer import Optimizer
-from lamina.optim.recipes import SGD, Adam
+from lamina.optim.recipes import SGD, Adam, RAdam, RMSProp
 
 ADAMW = partial(torch.optim.AdamW, lr=1e-3, betas=(0.9, 0.99), eps=1e-5, weight_decay=0.01)
 FORMS: tuple[dict[str, Any], ...] = ({"fused": True}, {"foreach": True}, {"foreach": False})
@@ -46,6 +46,10 @@ def main() -> bool:
         ours = SGD(make(), lr=1e-3, mom=0.9, wd=0.01, decouple_wd=False)
         rows.append(_row(f"SGD, {name}", ours.step, theirs, 1.1, n))
         rows.append(_row(f"composed, {name}", _generic(make()).step, adamw[1:2], 1.0, n))
+        for recipe, theirs in ((RAdam, torch.optim.RAdam), (RMSProp, torch.optim.RMSprop)):
+            foreach = [theirs(make(), lr=1e-3, foreach=True).step]
+            ours = recipe(make(), lr=1e-3)
+            rows.append(_row(f"{recipe.__name__}, {name}", ours.step, foreach, 1.1, n))
         zero = [torch.optim.SGD(make(), lr=0.1).zero_grad]
         rows.append(_row(f"zero_grad, {name}", SGD(make(), lr=0.1).zero_grad, zero, 1.1, n))
     return print_rows(rows)

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from lamina.foundation.errors import ContractError, UnknownNameError
-from lamina.metrics.base import CountMetric, exact, flatten_check
+from lamina.metrics.base import AvgMetric, CountMetric, flatten_check
 from lamina.metrics.counts import (
     Average,
     Ratio,
     averaged,
     confusion,
-    divided,
     f_beta,
     jaccard,
     kappa,
@@ -38,6 +37,8 @@ __all__ = [
     "accuracy",
     "accuracy_multi",
     "accuracy_thresh_expand",
+    "brier_score_loss",
+    "check_average",
     "error_rate",
     "top_k_accuracy",
 ]
@@ -208,14 +209,28 @@ class Precision(_Single):
 
 
 class Recall(_Single):
-    """The part of what is there that is predicted."""
+    """The part of what is there that is predicted.
+
+    Example:
+        >>> metric = Recall(average=None)
+        >>> metric.update(torch.eye(3), torch.tensor([0, 1, 1]))
+        >>> metric.value
+        [1.0, 0.5, 0.0]
+    """
 
     shown: ClassVar[str] = "recall_score"
     ratio = staticmethod(recall)
 
 
 class Jaccard(_Single):
-    """The overlap of predictions and targets over their union."""
+    """The overlap of predictions and targets over their union.
+
+    Example:
+        >>> metric = Jaccard(average="micro")
+        >>> metric.update(torch.eye(3), torch.tensor([0, 1, 1]))
+        >>> metric.value
+        0.5
+    """
 
     shown: ClassVar[str] = "jaccard_score"
     ratio = staticmethod(jaccard)
@@ -244,6 +259,12 @@ class FBeta(_Single):
         labels: the classes that count; by default all that occur.
         pos_label: the class whose score it is, for `average="binary"`.
         average: as for `F1Score`.
+
+    Example:
+        >>> metric = FBeta(beta=2.0)
+        >>> metric.update(torch.tensor([[0.0, 1.0], [0.0, 1.0]]), torch.tensor([1, 0]))
+        >>> round(metric.value, 4)
+        0.8333
     """
 
     shown: ClassVar[str] = "fbeta_score"
@@ -266,6 +287,12 @@ class BalancedAccuracy(Confusion):
     Args:
         axis: where the classes are in the predictions.
         adjusted: shift and stretch it, so that guessing gives 0 and perfection 1.
+
+    Example:
+        >>> metric = BalancedAccuracy()
+        >>> metric.update(torch.eye(3), torch.tensor([0, 1, 1]))
+        >>> metric.value
+        0.75
     """
 
     shown: ClassVar[str] = "balanced_accuracy_score"
@@ -289,6 +316,12 @@ class CohenKappa(Confusion):
         axis: where the classes are in the predictions.
         labels: the classes that count, in their order; by default all, whether they occur or not.
         weights: how the distance of classes counts: "linear", "quadratic", or None for not at all.
+
+    Example:
+        >>> metric = CohenKappa()
+        >>> metric.update(torch.eye(2)[[0, 1, 1, 0]], torch.tensor([0, 1, 0, 0]))
+        >>> metric.value
+        0.5
 
     Source: Cohen, "A coefficient of agreement for nominal scales", 1960.
     """
@@ -315,7 +348,14 @@ class CohenKappa(Confusion):
 
 
 class HammingLoss(Confusion):
-    """The part of the labels that is wrong."""
+    """The part of the labels that is wrong.
+
+    Example:
+        >>> metric = HammingLoss()
+        >>> metric.update(torch.eye(2), torch.tensor([0, 0]))
+        >>> metric.value
+        0.5
+    """
 
     def score(self, counts: Tensor) -> Tensor:
         """Return the errors over all."""
@@ -324,6 +364,12 @@ class HammingLoss(Confusion):
 
 class MatthewsCorrCoef(Confusion):
     """The correlation of targets and predictions, also with more than two classes.
+
+    Example:
+        >>> metric = MatthewsCorrCoef()
+        >>> metric.update(torch.eye(3), torch.arange(3))
+        >>> metric.value
+        1.0
 
     Source: Matthews, "Comparison of the predicted and observed secondary structure of T4 phage
     lysozyme", 1975.
@@ -336,7 +382,7 @@ class MatthewsCorrCoef(Confusion):
         return matthews(counts)
 
 
-class BrierScore(CountMetric):
+class BrierScore(AvgMetric):
     """The mean squared error of the probabilities; of the second one's if there are two classes.
 
     Args:
@@ -351,24 +397,17 @@ class BrierScore(CountMetric):
     Source: Brier, "Verification of forecasts expressed in terms of probability", 1950.
     """
 
-    shown: ClassVar[str] = "brier_score_loss"
-
     def __init__(self, axis: int = -1) -> None:
-        super().__init__()
-        self.axis = axis
+        super().__init__(partial(brier_score_loss, axis=axis))
 
-    def count(self, pred: Any, *targs: Any) -> Tensor:
-        """Return the sum of squared errors, and of how many targets."""
-        probs = pred.float().softmax(self.axis).movedim(self.axis, -1)
-        found, targ = flatten_check(probs[..., 0], *targs)
-        errors = probs.reshape(found.numel(), -1)
-        errors = errors.scatter_add(1, targ.long()[:, None], -errors.new_ones(len(targ), 1))
-        total = exact(errors.square().sum()) / (2 if errors.shape[1] == 2 else 1)
-        return torch.stack([total, total.new_tensor(len(targ))])
 
-    def score(self, counts: Tensor) -> Tensor:
-        """Return the mean."""
-        return divided(*counts, empty=torch.nan)
+def brier_score_loss(inp: Tensor, targ: Tensor, axis: int = -1) -> Tensor:
+    """Return the mean squared error of the probabilities of a batch; see `BrierScore`."""
+    probs = inp.softmax(axis).movedim(axis, -1)
+    found, targ = flatten_check(probs[..., 0], targ)
+    errors = probs.reshape(len(found), -1)
+    errors = errors.scatter_add(1, targ.long()[:, None], -torch.ones_like(errors[:, :1]))
+    return errors.square().sum(1).mean() / (2 if errors.shape[1] == 2 else 1)
 
 
 def check_average(where: str, average: str | None, known: tuple[str, ...]) -> None:

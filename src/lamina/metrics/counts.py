@@ -88,22 +88,41 @@ def divided(top: Tensor, bottom: Tensor, empty: float = 0.0) -> Tensor:
 
 
 def precision(tp: Tensor, fp: Tensor, _fn: Tensor) -> Tensor:
-    """Return the part of what is predicted that is right."""
+    """Return the part of what is predicted that is right.
+
+    Example:
+        >>> precision(*torch.tensor([3.0, 1.0, 2.0]))
+        tensor(0.7500)
+    """
     return divided(tp, tp + fp)
 
 
 def recall(tp: Tensor, _fp: Tensor, fn: Tensor) -> Tensor:
-    """Return the part of what is there that is predicted."""
+    """Return the part of what is there that is predicted.
+
+    Example:
+        >>> recall(*torch.tensor([3.0, 1.0, 2.0]))
+        tensor(0.6000)
+    """
     return divided(tp, tp + fn)
 
 
 def jaccard(tp: Tensor, fp: Tensor, fn: Tensor) -> Tensor:
-    """Return the overlap of predictions and targets over their union."""
+    """Return the overlap of predictions and targets over their union.
+
+    Example:
+        >>> jaccard(*torch.tensor([3.0, 1.0, 2.0]))
+        tensor(0.5000)
+    """
     return divided(tp, tp + fp + fn)
 
 
 def f_beta(tp: Tensor, fp: Tensor, fn: Tensor, beta: float = 1.0) -> Tensor:
     """Return the harmonic mean of precision and recall, recall counting `beta^2` times.
+
+    Example:
+        >>> f_beta(*torch.tensor([3.0, 1.0, 2.0]), beta=2.0)
+        tensor(0.6250)
 
     Source: van Rijsbergen, "Information Retrieval", 1979.
     """
@@ -122,6 +141,10 @@ def averaged(
         average: "macro" for the mean, "weighted" for the mean weighted with how often a label is
             there, "micro" for the ratio of all counts together, None for one value per label.
         labels: the labels that count.
+
+    Example:
+        >>> averaged(recall, torch.tensor([[3.0, 0.0], [0.0, 0.0], [1.0, 2.0]]), "macro")
+        tensor(0.3750)
     """
     cells = cells if labels is None else cells[:, labels]
     if average == "micro":
@@ -136,6 +159,10 @@ def averaged(
 def matthews(counts: Tensor) -> Tensor:
     """Return the correlation of targets and predictions, given the confusion matrix.
 
+    Example:
+        >>> matthews(torch.tensor([[1.0, 1.0], [1.0, 1.0]]))
+        tensor(0.)
+
     Source: Gorodkin, "Comparing two K-category assignments by a K-category correlation
     coefficient", 2004.
     """
@@ -147,6 +174,10 @@ def matthews(counts: Tensor) -> Tensor:
 
 def kappa(counts: Tensor, weights: Literal["linear", "quadratic"] | None = None) -> Tensor:
     """Return the agreement beyond chance, given the confusion matrix.
+
+    Example:
+        >>> kappa(torch.tensor([[2.0, 1.0], [0.0, 1.0]]))
+        tensor(0.5000)
 
     Source: Cohen, "A coefficient of agreement for nominal scales", 1960, and "Weighted kappa",
     1968.

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import partial
 from math import sqrt
 from typing import Any, Literal
@@ -81,7 +82,8 @@ class AccumMetric(Metric):
 
     def __call__(self, preds: Any, *targs: Any) -> Any:
         """Return the value for these predictions and targets, tensors or arrays."""
-        alone = self._like()
+        alone = copy(self)
+        alone.reset()
         alone.update(torch.as_tensor(preds), *(torch.as_tensor(t) for t in targs))
         return alone.value
 
@@ -112,13 +114,6 @@ class AccumMetric(Metric):
         if theirs:
             device = self.batches[0][0].device if self.batches else theirs[0].device
             self.batches.append(tuple(t.to(device) for t in theirs))
-
-    def _like(self) -> "AccumMetric":
-        """Return an empty metric with the same settings."""
-        return AccumMetric(
-            self.func, self.dim_argmax, self.activation, self.thresh, to_np=self.to_np,
-            invert_arg=self.invert_arg, flatten=self.flatten, name=self._name,
-        )  # fmt: skip
 
     def _prepared(self, pred: Tensor) -> Tensor:
         """Apply activation, argmax and threshold."""

@@ -67,6 +67,10 @@ class AvgSmoothLoss(Metric):
 
     Args:
         beta: how much of the average is kept per batch.
+
+    Example:
+        >>> AvgSmoothLoss().value is None
+        True
     """
 
     def __init__(self, beta: float = 0.98) -> None:

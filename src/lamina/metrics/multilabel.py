@@ -7,13 +7,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from lamina.metrics.base import CountMetric, exact, flatten_check
+from lamina.metrics.base import AvgMetric, CountMetric, flatten_check
 from lamina.metrics.classify import check_average
 from lamina.metrics.counts import (
     Average,
     Ratio,
     averaged,
-    divided,
     f_beta,
     jaccard,
     label_counts,
@@ -32,6 +31,7 @@ __all__ = [
     "MatthewsCorrCoefMulti",
     "PrecisionMulti",
     "RecallMulti",
+    "brier_score_multi",
 ]
 
 
@@ -98,14 +98,28 @@ class PrecisionMulti(_Multi):
 
 
 class RecallMulti(_Multi):
-    """The part of what is there that is predicted."""
+    """The part of what is there that is predicted.
+
+    Example:
+        >>> metric = RecallMulti()
+        >>> metric.update(torch.tensor([[9.0, 9.0], [9.0, -9.0]]), torch.tensor([[1, 1], [0, 1]]))
+        >>> metric.value
+        0.75
+    """
 
     shown: ClassVar[str] = "recall_score"
     ratio = staticmethod(recall)
 
 
 class JaccardMulti(_Multi):
-    """The overlap of predictions and targets over their union."""
+    """The overlap of predictions and targets over their union.
+
+    Example:
+        >>> metric = JaccardMulti()
+        >>> metric.update(torch.tensor([[9.0, 9.0], [9.0, -9.0]]), torch.tensor([[1, 1], [0, 1]]))
+        >>> metric.value
+        0.5
+    """
 
     shown: ClassVar[str] = "jaccard_score"
     ratio = staticmethod(jaccard)
@@ -145,7 +159,14 @@ class FBetaMulti(_Multi):
 
 
 class HammingLossMulti(LabelCounts):
-    """The part of all labels of all items that is wrong."""
+    """The part of all labels of all items that is wrong.
+
+    Example:
+        >>> metric = HammingLossMulti()
+        >>> metric.update(torch.tensor([[9.0, 9.0], [9.0, -9.0]]), torch.tensor([[1, 1], [0, 1]]))
+        >>> metric.value
+        0.5
+    """
 
     shown: ClassVar[str] = "hamming_loss"
 
@@ -169,7 +190,7 @@ class MatthewsCorrCoefMulti(LabelCounts):
         return matthews(torch.stack([tn, fp, fn, tp]).view(2, 2))
 
 
-class BrierScoreMulti(CountMetric):
+class BrierScoreMulti(AvgMetric):
     """The mean squared error of the probabilities of all labels of all items.
 
     Args:
@@ -184,18 +205,11 @@ class BrierScoreMulti(CountMetric):
     Source: Brier, "Verification of forecasts expressed in terms of probability", 1950.
     """
 
-    shown: ClassVar[str] = "brier_score_loss"
-
     def __init__(self, *, sigmoid: bool = True) -> None:
-        super().__init__()
-        self.sigmoid = sigmoid
+        super().__init__(partial(brier_score_multi, sigmoid=sigmoid))
 
-    def count(self, pred: Any, *targs: Any) -> Tensor:
-        """Return the sum of squared errors, and of how many labels."""
-        probs, targ = flatten_check(pred.float().sigmoid() if self.sigmoid else pred, *targs)
-        total = exact((probs - targ).square().sum())
-        return torch.stack([total, total.new_tensor(len(targ))])
 
-    def score(self, counts: Tensor) -> Tensor:
-        """Return the mean."""
-        return divided(*counts, empty=torch.nan)
+def brier_score_multi(inp: Tensor, targ: Tensor, *, sigmoid: bool = True) -> Tensor:
+    """Return the mean squared error of the probabilities of a batch; see `BrierScoreMulti`."""
+    probs, targ = flatten_check(inp.sigmoid() if sigmoid else inp, targ)
+    return (probs - targ).square().mean()

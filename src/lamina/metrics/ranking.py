@@ -29,6 +29,11 @@ class RocAuc(_Ranking):
         max_fpr: only the part of the curve up to this rate of false positives.
         multi_class: "ovr" for one class against the rest, "ovo" for pairs of classes.
 
+    Example:
+        >>> import torch
+        >>> RocAuc()(torch.eye(3), torch.arange(3))
+        1.0
+
     Source: Hand & Till, "A Simple Generalisation of the Area Under the ROC Curve", 2001.
     """
 
@@ -66,6 +71,11 @@ class RocAucMulti(_Ranking):
         sigmoid: whether scores are put through a sigmoid first.
         average: "micro", "macro", "weighted" or "samples"; None for one value each.
         max_fpr: only the part of the curve up to this rate of false positives.
+
+    Example:
+        >>> import torch
+        >>> RocAucMulti()(torch.eye(2), torch.eye(2))
+        1.0
     """
 
     def __init__(
@@ -100,6 +110,11 @@ class APScoreMulti(_Ranking):
     Args:
         sigmoid: whether scores are put through a sigmoid first.
         average: "micro", "macro", "weighted" or "samples"; None for one value each.
+
+    Example:
+        >>> import torch
+        >>> APScoreMulti()(torch.eye(2), torch.eye(2))
+        1.0
     """
 
     def __init__(self, *, sigmoid: bool = True, average: str | None = "macro") -> None:

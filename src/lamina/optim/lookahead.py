@@ -76,6 +76,13 @@ def ranger(  # noqa: PLR0913 - RAdam's hyper-parameters and Lookahead's
 ) -> Optimizer:
     """`Lookahead` around `RAdam`; see there for the arguments.
 
+    Example:
+        >>> weights = torch.ones(2, requires_grad=True)
+        >>> weights.grad = torch.tensor([1.0, -1.0])
+        >>> ranger([weights], lr=0.1).step()
+        >>> weights
+        tensor([0.8990, 1.0990], requires_grad=True)
+
     Source: Wright, "Ranger: a synergistic optimizer", 2019.
     """
     fast = RAdam(params, lr, mom, sqr_mom, eps, wd, beta, decouple_wd=decouple_wd)

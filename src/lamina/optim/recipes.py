@@ -155,6 +155,14 @@ def RAdam(
         beta: if not 0, the denominator goes through a softplus with this beta (SAdam).
         decouple_wd: decay the weights themselves, instead of adding `wd * p` to the gradient.
 
+    Example:
+        >>> import torch
+        >>> weights = torch.ones(2, requires_grad=True)
+        >>> weights.grad = torch.tensor([1.0, -1.0])
+        >>> RAdam([weights], lr=0.1).step()
+        >>> weights
+        tensor([0.9000, 1.1000], requires_grad=True)
+
     Source: Liu et al., "On the Variance of the Adaptive Learning Rate and Beyond", ICLR 2020.
     """
     cbs = [*_decay(decouple_wd=decouple_wd), *_ADAM_STATS, radam_step]
@@ -185,6 +193,14 @@ def QHAdam(
         eps: added to the root.
         wd: weight decay.
         decouple_wd: decay the weights themselves, instead of adding `wd * p` to the gradient.
+
+    Example:
+        >>> import torch
+        >>> weights = torch.ones(2, requires_grad=True)
+        >>> weights.grad = torch.tensor([1.0, -1.0])
+        >>> QHAdam([weights], lr=0.1).step()
+        >>> weights
+        tensor([0.9000, 1.1000], requires_grad=True)
 
     Source: Ma & Yarats, "Quasi-hyperbolic momentum and Adam for deep learning", ICLR 2019.
     """
@@ -223,6 +239,14 @@ def Larc(
         wd: weight decay, also counted in the rate.
         decouple_wd: decay the weights themselves, instead of adding `wd * p` to the gradient.
 
+    Example:
+        >>> import torch
+        >>> weights = torch.ones(2, requires_grad=True)
+        >>> weights.grad = torch.tensor([1.0, -1.0])
+        >>> Larc([weights], lr=0.1).step()
+        >>> weights
+        tensor([0.9980, 1.0020], requires_grad=True)
+
     Source: You, Gitman & Ginsburg, "Large Batch Training of Convolutional Networks", 2017.
     """
     hypers: dict[str, Any] = {"lr": lr, "trust_coeff": trust_coeff, "eps": eps, "wd": wd}
@@ -253,6 +277,14 @@ def Lamb(
         wd: weight decay, which does not count in the norm of the step.
         decouple_wd: decay the weights themselves, instead of adding `wd * p` to the gradient.
 
+    Example:
+        >>> import torch
+        >>> weights = torch.ones(2, requires_grad=True)
+        >>> weights.grad = torch.tensor([1.0, -1.0])
+        >>> Lamb([weights], lr=0.1).step()
+        >>> weights
+        tensor([0.9000, 1.1000], requires_grad=True)
+
     Source: You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes",
     ICLR 2020.
     """
@@ -278,6 +310,14 @@ def Lion(
         avg_mom: the decay of the average itself (beta 2).
         wd: weight decay; three to ten times Adam's.
         decouple_wd: decay the weights themselves, instead of adding `wd * p` to the gradient.
+
+    Example:
+        >>> import torch
+        >>> weights = torch.ones(2, requires_grad=True)
+        >>> weights.grad = torch.tensor([1.0, -1.0])
+        >>> Lion([weights], lr=0.1).step()
+        >>> weights
+        tensor([0.9000, 1.1000], requires_grad=True)
 
     Source: Chen et al., "Symbolic Discovery of Optimization Algorithms", NeurIPS 2023.
     """
@@ -308,6 +348,14 @@ def Adan(
         wd: weight decay.
         decouple_wd: decay the weights after the step, in the paper's proximal form, instead of
             adding `wd * p` to the gradient.
+
+    Example:
+        >>> import torch
+        >>> weights = torch.ones(2, requires_grad=True)
+        >>> weights.grad = torch.tensor([1.0, -1.0])
+        >>> Adan([weights], lr=0.1).step()
+        >>> weights
+        tensor([0.9000, 1.1000], requires_grad=True)
 
     Source: Xie et al., "Adan: Adaptive Nesterov Momentum Algorithm for Faster Optimizing Deep
     Models", 2022.

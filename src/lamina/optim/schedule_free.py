@@ -180,6 +180,13 @@ def ScheduleFreeAdamW(
         n_warmup: for that many steps the rate grows from 0 to `lr`.
         decouple_wd: decay the weights themselves, instead of adding `wd * p` to the gradient.
 
+    Example:
+        >>> weights = torch.ones(2, requires_grad=True)
+        >>> weights.grad = torch.tensor([1.0, -1.0])
+        >>> ScheduleFreeAdamW([weights], lr=0.1).step()
+        >>> weights
+        tensor([0.9000, 1.1000], requires_grad=True)
+
     Source: Defazio et al., "The Road Less Scheduled", NeurIPS 2024.
     """
     scale = [average_sqr_grad, step_stat, rms_scale]

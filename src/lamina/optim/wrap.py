@@ -66,6 +66,8 @@ class OptimWrapper(ParamGroups):
             direct = {k: v for k, v in hypers.items() if _is_direct(opt, k, v)}
             hypers = {k: v for k, v in hypers.items() if k not in direct}
             self.opt = opt([{"params": group} for group in split_groups(params)], **direct)
+        closure = inspect.signature(self.opt.step).parameters.get("closure")
+        self._needs_closure = closure is not None and closure.default is closure.empty
         groups = self.opt.param_groups
         names = _names(groups[0], _HP_MAP if hp_map is None else hp_map)
         views = [_Hypers(self.opt, [i], names) for i in range(len(groups))]
@@ -81,8 +83,7 @@ class OptimWrapper(ParamGroups):
     @property
     def needs_closure(self) -> bool:
         """Whether `step` has to be given a closure, as by L-BFGS."""
-        closure = inspect.signature(self.opt.step).parameters.get("closure")
-        return closure is not None and closure.default is closure.empty
+        return self._needs_closure
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient.
