@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from lamina.foundation.errors import UnknownNameError
+from lamina.foundation.errors import ContractError, UnknownNameError
 from lamina.nn.params import trainable_params
 from lamina.optim.recipes import SGD, Adam
 from lamina.train.callback import Callback
@@ -134,3 +134,32 @@ def test_optimizers_of_torch_and_partials_are_taken(make_learner):
     learn.fit_one_cycle(1)
     assert learn.opt.opt.param_groups[0]["lr"] < 0.05
     make_learner(opt_func=lambda params, lr: SGD(params, lr, mom=0.9)).fit(1)
+
+
+def test_wsd_warms_up_stays_and_decays_with_the_root(make_learner):
+    learn = make_learner(n_train=10)
+    rates = [r for (r,) in rates_of(learn, learn.fit_wsd, 2, 0.1, pct_warmup=0.1, pct_decay=0.25)]
+    assert rates[:3] == pytest.approx([0.0, 0.05, 0.1])
+    assert rates[2:16] == pytest.approx([0.1] * 14)
+    assert rates[16:] == pytest.approx([0.1 * (1 - (k / 5) ** 0.5) for k in range(1, 5)])
+
+
+def test_wsd_can_be_extended_from_where_the_decay_began(make_learner, tmp_path):
+    learn = make_learner(n_train=4)
+    weights = []
+
+    def note(learn):
+        if learn.training:
+            weights.append(learn.model[0].weight.detach().clone())
+
+    watch = Callback(before_batch=note)
+    learn.fit_wsd(2, 0.1, pct_decay=0.5, keep="stable", cbs=watch)
+    learn.load("stable")
+    assert torch.equal(learn.model[0].weight, weights[4])
+    rates = rates_of(learn, learn.fit_wsd, 1, 0.1, pct_warmup=0, pct_decay=0)
+    assert [r for (r,) in rates] == pytest.approx([0.1] * 4)
+
+
+def test_wsd_refuses_parts_that_do_not_add_up(make_learner):
+    with pytest.raises(ContractError, match=r"pct_decay=0.8 leave -0.30 of the fit"):
+        make_learner().fit_wsd(1, pct_warmup=0.5, pct_decay=0.8)

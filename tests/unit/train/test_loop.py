@@ -4,6 +4,8 @@ from torch import nn
 
 from lamina.data.loaders import DataLoaders
 from lamina.foundation.errors import ContractError, DataError
+from lamina.optim.recipes import LBFGS
+from lamina.optim.schedule_free import ScheduleFreeAdamW
 from lamina.tensor.types import TensorImage
 from lamina.train.callback import Callback
 from lamina.train.events import CancelBatch, CancelFit, CancelTrain
@@ -248,3 +250,49 @@ def test_a_validation_set_without_batches_does_not_count(make_learner):
     learn.fit(1)
     assert learn.recorder.metric_names == ["epoch", "train_loss", "valid_loss_2", "time"]
     assert learn.recorder.values[0][2] == learn.validate(2)[0]
+
+
+def test_what_callbacks_wrap_around_the_model_ends_with_the_run(make_learner):
+    calls = []
+
+    def counted(forward):
+        def call(x):
+            calls.append(len(x))
+            return forward(x)
+
+        return call
+
+    learn = make_learner(cbs=Callback(before_fit=lambda learn: learn.wrap_forward(counted)))
+    learn.fit(1)
+    assert calls == [8] * 6
+    assert learn.forward is None
+
+
+def test_an_optimizer_that_needs_a_closure_gets_one(make_learner):
+    learn = make_learner(n_train=1, model=nn.Linear(3, 1), opt_func=LBFGS)
+    learn.fit(3, lr=1.0)
+    assert learn.validate()[0] < 1e-6
+
+
+def test_optimizers_with_modes_follow_the_loop(make_learner):
+    learn = make_learner(opt_func=ScheduleFreeAdamW)
+    kept = []
+
+    def keep(learn):
+        kept.append(learn.model[0].weight.detach().clone())
+
+    learn.fit(2, cbs=Callback(after_train=keep))
+    assert not torch.allclose(learn.model[0].weight, kept[-1])
+    learn.opt.train()
+    torch.testing.assert_close(learn.model[0].weight, kept[-1])
+
+
+def test_evaluating_again_gives_fresh_gradients_and_keeps_the_rest(make_learner):
+    def again(learn):
+        loss, grads = learn.loss, [p.grad.clone() for p in learn.opt.all_params()]
+        assert torch.equal(learn.reevaluate(), loss.detach())
+        assert learn.loss is loss
+        for p, grad in zip(learn.opt.all_params(), grads, strict=True):
+            torch.testing.assert_close(p.grad, grad)
+
+    make_learner(cbs=Callback(before_step=again)).fit(1)
