@@ -58,14 +58,22 @@ BASICS = (
     "metrics.multilabel: F1ScoreMulti",
     "metrics.ranking: RocAuc RocAucBinary",
     "metrics.regress: R2Score exp_rmspe mae mse msle rmse",
-    "nn.attention",
+    "nn.activations: Mish Swish",
+    "nn.attention: SEModule SelfAttention SimpleSelfAttention",
+    "nn.combine: TimeDistributed",
     "nn.conv: ConvLayer",
-    "nn.linear",
-    "nn.losses",
-    "nn.norm",
+    "nn.embed: Embedding",
+    "nn.hooks: hook_output hook_outputs model_sizes",
+    "nn.linear: Flatten Lambda LinBnDrop SigmoidRange sigmoid_range",
+    (
+        "nn.losses: BCEWithLogitsLossFlat CombinedLoss CrossEntropyLossFlat DiceLoss FocalLossFlat "
+        "L1LossFlat LabelSmoothingCrossEntropyFlat MSELossFlat"
+    ),
+    "nn.norm: BatchNorm NormType",
     "nn.params: total_params trainable_params",
-    "nn.pool",
+    "nn.pool: AdaptiveConcatPool2d PoolFlatten",
     "nn.shortcut: MergeLayer ResBlock SequentialEx",
+    "nn.upsample: PixelShuffle_ICNR",
     "optim.lookahead: ranger",
     "optim.muon: Muon",
     "optim.optimizer",
@@ -84,7 +92,9 @@ BASICS = (
         "TensorMultiCategory TensorPoint plain"
     ),
     "train.callback: Callback",
+    "train.callbacks.activations",
     "train.callbacks.csv_logger",
+    "train.callbacks.profile",
     "train.callbacks.progress",
     "train.callbacks.schedule",
     "train.callbacks.techniques.accumulation",
@@ -106,6 +116,7 @@ BASICS = (
         "train.events: CancelBackwardException CancelBatchException CancelEpochException "
         "CancelFitException CancelStepException CancelTrainException CancelValidException"
     ),
+    "train.interpretation",
     "train.learner: Learner",
     "train.lr_finder: minimum slide steep valley",
     "train.persistence: ModelSpec load_learner",

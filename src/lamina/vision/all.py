@@ -186,41 +186,45 @@ from lamina.metrics.regress import (
     msle,
     rmse,
 )
+from lamina.nn.activations import (
+    Mish,
+    Swish,
+)
 from lamina.nn.attention import (
-    PooledSelfAttention2d,
     SEModule,
     SelfAttention,
     SimpleSelfAttention,
 )
+from lamina.nn.combine import (
+    TimeDistributed,
+)
 from lamina.nn.conv import (
     ConvLayer,
 )
+from lamina.nn.embed import (
+    Embedding,
+)
+from lamina.nn.hooks import (
+    hook_output,
+    hook_outputs,
+    model_sizes,
+)
 from lamina.nn.linear import (
     Flatten,
-    Identity,
     Lambda,
     LinBnDrop,
-    ResizeBatch,
     SigmoidRange,
-    View,
     sigmoid_range,
 )
 from lamina.nn.losses import (
-    BCELossFlat,
     BCEWithLogitsLossFlat,
     CombinedLoss,
     CrossEntropyLossFlat,
     DiceLoss,
-    FlatLoss,
-    FocalLoss,
     FocalLossFlat,
     L1LossFlat,
-    LabelSmoothingCrossEntropy,
     LabelSmoothingCrossEntropyFlat,
     MSELossFlat,
-    NoneReduce,
-    class_weights,
-    positive_weights,
 )
 from lamina.nn.models.mobilenet import (
     mobilenet_v2,
@@ -245,8 +249,6 @@ from lamina.nn.models.xresnet import (
 )
 from lamina.nn.norm import (
     BatchNorm,
-    BatchNorm1dFlat,
-    InstanceNorm,
     NormType,
 )
 from lamina.nn.params import (
@@ -254,19 +256,16 @@ from lamina.nn.params import (
     trainable_params,
 )
 from lamina.nn.pool import (
-    AdaptiveAvgPool,
-    AdaptiveConcatPool1d,
     AdaptiveConcatPool2d,
-    AvgPool,
-    MaxPool,
     PoolFlatten,
-    PoolType,
-    adaptive_pool,
 )
 from lamina.nn.shortcut import (
     MergeLayer,
     ResBlock,
     SequentialEx,
+)
+from lamina.nn.upsample import (
+    PixelShuffle_ICNR,
 )
 from lamina.optim.lookahead import (
     ranger,
@@ -342,8 +341,15 @@ from lamina.tensor.types import (
 from lamina.train.callback import (
     Callback,
 )
+from lamina.train.callbacks.activations import (
+    ActivationStats,
+    HookCallback,
+)
 from lamina.train.callbacks.csv_logger import (
     CSVLogger,
+)
+from lamina.train.callbacks.profile import (
+    Profile,
 )
 from lamina.train.callbacks.progress import (
     ProgressCallback,
@@ -409,6 +415,10 @@ from lamina.train.events import (
     CancelStepException,
     CancelTrainException,
     CancelValidException,
+)
+from lamina.train.interpretation import (
+    ClassificationInterpretation,
+    Interpretation,
 )
 from lamina.train.learner import (
     Learner,
@@ -501,20 +511,16 @@ from lamina.viz.images import (
 __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ARCHITECTURES",
     "AccumMetric",
+    "ActivationStats",
     "Adam",
-    "AdaptiveAvgPool",
-    "AdaptiveConcatPool1d",
     "AdaptiveConcatPool2d",
     "Architecture",
     "AttrGetter",
     "AvgMetric",
-    "AvgPool",
     "BBoxBlock",
     "BBoxLblBlock",
-    "BCELossFlat",
     "BCEWithLogitsLossFlat",
     "BatchNorm",
-    "BatchNorm1dFlat",
     "BnFreeze",
     "Boxes",
     "Brightness",
@@ -532,6 +538,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "CategoryBlock",
     "CategoryMap",
     "ChannelsLast",
+    "ClassificationInterpretation",
     "ColReader",
     "ColSplitter",
     "CombinedLoss",
@@ -552,6 +559,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Dispatch",
     "EMA",
     "EarlyStoppingCallback",
+    "Embedding",
     "EncodedMultiCategorize",
     "EndSplitter",
     "F",
@@ -559,11 +567,9 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "F1ScoreMulti",
     "FileGetter",
     "FileSplitter",
-    "FlatLoss",
     "Flatten",
     "Flip",
     "FlipItem",
-    "FocalLoss",
     "FocalLossFlat",
     "FuncSplitter",
     "GradientAccumulation",
@@ -571,21 +577,20 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "GradientClip",
     "GrandparentSplitter",
     "GroupSplitter",
-    "Identity",
+    "HookCallback",
     "ImageBlock",
     "ImageDataLoaders",
     "ImageGetter",
     "IndexSplitter",
     "InplaceTransform",
-    "InstanceNorm",
     "IntToFloatTensor",
+    "Interpretation",
     "ItemGetter",
     "ItemTransform",
     "JaccardCoeff",
     "JaccardCoeffMulti",
     "L",
     "L1LossFlat",
-    "LabelSmoothingCrossEntropy",
     "LabelSmoothingCrossEntropyFlat",
     "Lamb",
     "Lambda",
@@ -598,9 +603,9 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "MSELossFlat",
     "MaskBlock",
     "MaskSplitter",
-    "MaxPool",
     "MergeLayer",
     "Metric",
+    "Mish",
     "MixUp",
     "MixedPrecision",
     "ModelSpec",
@@ -610,7 +615,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "MultiLabel",
     "Muon",
     "NextToken",
-    "NoneReduce",
     "NormType",
     "Normalize",
     "OneHotEncode",
@@ -623,12 +627,12 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ParamScheduler",
     "Path",
     "Pipeline",
+    "PixelShuffle_ICNR",
     "PointBlock",
     "PointScaler",
     "PoolFlatten",
-    "PoolType",
-    "PooledSelfAttention2d",
     "Precision",
+    "Profile",
     "ProgressCallback",
     "R2Score",
     "RAdam",
@@ -647,7 +651,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "RegressionSetup",
     "ResBlock",
     "Resize",
-    "ResizeBatch",
     "RocAuc",
     "RocAucBinary",
     "Rotate",
@@ -675,6 +678,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "SpatialChain",
     "StochasticDepth",
     "StratifiedSplitter",
+    "Swish",
     "Task",
     "TensorBBox",
     "TensorBase",
@@ -686,6 +690,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "TerminateOnNaNCallback",
     "TfmdDL",
     "TfmdLists",
+    "TimeDistributed",
     "TimeSplitter",
     "ToTensor",
     "TrackerCallback",
@@ -693,7 +698,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Transform",
     "TransformBlock",
     "URLs",
-    "View",
     "Warp",
     "XResNet",
     "Zoom",
@@ -701,12 +705,10 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "accuracy",
     "accuracy_multi",
     "adam_step",
-    "adaptive_pool",
     "aug_transforms",
     "average_grad",
     "average_sqr_grad",
     "bind",
-    "class_weights",
     "cnn_learner",
     "combine_scheds",
     "combined_cos",
@@ -730,6 +732,8 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "get_image_files",
     "get_text_files",
     "get_voc_annotations",
+    "hook_output",
+    "hook_outputs",
     "ifnone",
     "image_extensions",
     "imagenet_stats",
@@ -741,6 +745,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "makes",
     "minimum",
     "mobilenet_v2",
+    "model_sizes",
     "momentum_step",
     "mse",
     "msle",
@@ -752,7 +757,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "parent_label",
     "patch",
     "plain",
-    "positive_weights",
     "ranger",
     "resnet101",
     "resnet152",
