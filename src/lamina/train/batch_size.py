@@ -1,8 +1,7 @@
 """The batch size finder: how many items fit, and how fast they go through."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -101,34 +100,26 @@ def find_bs(
     """
     if not hasattr(learn.dls.train, "new") or getattr(learn.dls.train, "bs", None) is None:
         raise ContractError("find_bs: the training loader has no batch size that could be changed.")
-    sizes: list[int] = []
-    seconds: list[float] = []
-    why = "max_bs"
+    found = BatchSizes([], [], "max_bs")
+    bs, end = start, min(max_bs, learn.dls.train.n or max_bs)
     with unchanged(learn):
-        for bs in _doubled(start, min(max_bs, learn.dls.train.n or max_bs)):
-            try:
-                seconds.append(_seconds_per_step(learn, bs, n_steps))
-            except RuntimeError as error:
-                if not _is_no_memory(error):
-                    raise
-                why = "memory"
-                break
-            sizes.append(bs)
-            if seconds[-1] > max_seconds:
-                why = "max_seconds"
-                break
-    if not sizes:
+        while bs <= end and found.why == "max_bs":
+            found = _with_next(found, bs, _seconds_per_step(learn, bs, n_steps), max_seconds)
+            bs *= 2
+    if not found.sizes:
         raise ContractError(f"find_bs: a batch of {start} does not fit in memory. Start lower.")
-    return BatchSizes(sizes, seconds, why)
+    return found
 
 
-def _doubled(start: int, end: int) -> Iterator[int]:
-    while start <= end:
-        yield start
-        start *= 2
+def _with_next(found: BatchSizes, bs: int, seconds: float | None, max_seconds: float) -> BatchSizes:
+    if seconds is None:
+        return replace(found, why="memory")
+    why = "max_seconds" if seconds > max_seconds else found.why
+    return BatchSizes([*found.sizes, bs], [*found.seconds, seconds], why)
 
 
-def _seconds_per_step(learn: "Learner", bs: int, n_steps: int) -> float:
+def _seconds_per_step(learn: "Learner", bs: int, n_steps: int) -> float | None:
+    """Time a step at a batch size; None if it does not fit in memory."""
     timer = _StepTimer(n_steps)
     train: Any = learn.dls.loaders[0]
     learn.dls.loaders[0] = train.new(bs=bs, drop_last=True)
@@ -137,6 +128,10 @@ def _seconds_per_step(learn: "Learner", bs: int, n_steps: int) -> float:
             if learn.opt is None:
                 learn.create_opt()
             learn.run_fit(n_steps, purpose="find")  # an epoch has a batch at least
+    except RuntimeError as error:
+        if not _is_no_memory(error):
+            raise
+        return None
     finally:
         learn.dls.loaders[0] = train
         if torch.cuda.is_available():

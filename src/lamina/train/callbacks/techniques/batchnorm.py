@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["BnFreeze", "kept_statistics", "refresh_statistics", "set_bn_eval"]
 
 
-def set_bn_eval(m: nn.Module, *, use_eval: bool = True) -> None:
+def set_bn_eval(model: nn.Module, *, use_eval: bool = True) -> None:
     """Put batch norm layers whose parameters are frozen, at any depth, into evaluation mode.
 
     Args:
-        m: The model.
+        model: The model.
         use_eval: False puts them into training mode.
 
     Example:
@@ -29,7 +29,7 @@ def set_bn_eval(m: nn.Module, *, use_eval: bool = True) -> None:
         >>> model[0][0].training
         False
     """
-    for layer in _batch_norms(m):
+    for layer in _batch_norms(model):
         trained = [p.requires_grad for p in layer.parameters()]
         if trained and not any(trained):
             layer.train(not use_eval)
