@@ -6,6 +6,7 @@
 import torch
 from torch import Tensor
 
+from lamina.foundation.errors import ContractError
 from lamina.optim.groups import Params
 from lamina.optim.optimizer import Optimizer
 from lamina.optim.recipes import Hyper, RAdam
@@ -46,6 +47,9 @@ def Lookahead(opt: Optimizer, k: int = 6, alpha: float = 0.5) -> Optimizer:  # n
         k: after how many steps the slow weights move; then the fast ones go back to them.
         alpha: how much of the way.
 
+    Raises:
+        ContractError: `opt` is of another kind, such as an `OptimWrapper`.
+
     Example:
         >>> from lamina.optim.recipes import SGD
         >>> Lookahead(SGD([torch.zeros(1)], lr=0.1)).hypers
@@ -53,6 +57,11 @@ def Lookahead(opt: Optimizer, k: int = 6, alpha: float = 0.5) -> Optimizer:  # n
 
     Source: Zhang et al., "Lookahead Optimizer: k steps forward, 1 step back", NeurIPS 2019.
     """
+    if type(opt) is not Optimizer:
+        raise ContractError(
+            f"Lookahead follows an Optimizer of stats and steppers; got {type(opt).__name__}. Give "
+            "it one of the recipes."
+        )
     cbs = [*opt.cbs, lookahead_step]
     made = Optimizer(opt.groups, cbs, fused=opt.fused, **opt.hypers[0], k=k, alpha=alpha)
     for mine, theirs in zip(made.hypers, opt.hypers, strict=True):

@@ -56,6 +56,12 @@ def test_lookahead_hypers_can_change() -> None:
     assert p.item() == 0.75
 
 
+def test_lookahead_refuses_what_has_no_steppers() -> None:
+    wrapped = OptimWrapper([param(1.0)], torch.optim.SGD, lr=0.1)
+    with pytest.raises(ContractError, match=r"got OptimWrapper\. Give it one of the recipes"):
+        Lookahead(wrapped)
+
+
 def test_ranger_has_its_defaults() -> None:
     hypers = ranger([param(1.0)], lr=0.1).hypers[0]
     assert {k: hypers[k] for k in ("mom", "wd", "eps", "k", "alpha")} == {
