@@ -17,7 +17,7 @@ class LossMetric(MeanMetric):
     """The mean of one part of a loss, which the loss function keeps as an attribute.
 
     Args:
-        attr: the attribute, such as "style" or "parts.style".
+        attr: the attribute, such as "style", or "parts.style" where `parts` is a dict.
         nm: the name that is shown; by default the attribute's.
 
     Raises:
@@ -32,15 +32,22 @@ class LossMetric(MeanMetric):
         """Take in the part of the loss of the batch that a learner has just done."""
         part = learn.loss_func
         for name in self.attr.split("."):
-            if not hasattr(part, name):
-                raise UnknownNameError("attribute", name, list(vars(part)), where="LossMetric")
-            part = getattr(part, name)
+            part = _part(part, name)
         self._add(part.mean() if isinstance(part, Tensor) else part, find_bs(learn.y))
 
     @property
     def name(self) -> str:
         """The name that is shown."""
         return self.nm or self.attr
+
+
+def _part(owner: Any, name: str) -> Any:
+    """Return an attribute, or an entry of a dict."""
+    is_dict = isinstance(owner, Mapping)
+    if name in owner if is_dict else hasattr(owner, name):
+        return owner[name] if is_dict else getattr(owner, name)
+    known = list(owner if is_dict else vars(owner))
+    raise UnknownNameError("attribute", name, known, where="LossMetric")
 
 
 def LossMetrics(  # noqa: N802 - made like the metrics that it makes

@@ -8,10 +8,13 @@ from lamina.data.datasets import Datasets
 from lamina.data.task import Boxes, DenseLabels, MultiLabel, NextToken, Regression, SingleLabel
 from lamina.foundation.errors import ContractError
 from lamina.metrics.base import AvgMetric
+from lamina.metrics.loss import LossMetrics
 from lamina.nn.losses import (
     BCEWithLogitsLossFlat,
+    CombinedLoss,
     CrossEntropyLossFlat,
     FocalLossFlat,
+    L1LossFlat,
     MSELossFlat,
 )
 from lamina.train.infer import infer, reading_of
@@ -85,3 +88,11 @@ def test_class_weights_come_from_any_loader():
     loss = FocalLossFlat(weight="auto")
     Learner((batches, batches), nn.Linear(2, 2), loss).fit(1)
     torch.testing.assert_close(loss.weight, torch.tensor([2 / 3, 2.0]))
+
+
+def test_parts_of_a_sum_of_losses_are_metrics():
+    batches = [(torch.ones(4, 1), torch.full((4, 1), 3.0))]
+    loss = CombinedLoss({"mse": MSELossFlat(), "l1": L1LossFlat()}, {"l1": 0.5})
+    metrics = LossMetrics("parts.mse,parts.l1", "mse,l1")
+    learn = Learner((batches, batches), nn.Identity(), loss, metrics=metrics)
+    assert learn.validate() == [5.0, 4.0, 2.0]
