@@ -36,15 +36,15 @@ class Pins:
         """
         return self._read().get(str(url))
 
-    def add(self, url: str, sha256: str) -> None:
+    def add(self, url: str, checksum: str) -> None:
         """Pin an address that has no pin yet.
 
         Args:
             url: the address.
-            sha256: the checksum of what it gave.
+            checksum: the SHA-256 of what it gave.
         """
         with lock(self.path.with_name(f"{self.path.name}.lock")):
-            pins = {str(url): sha256} | self._read()
+            pins = {str(url): checksum} | self._read()
             with atomic_write(self.path) as file:
                 file.write_text(json.dumps(pins, indent=1, sort_keys=True), encoding="utf-8")
 

@@ -34,7 +34,8 @@ class LoaderOptions(TypedDict, total=False):
 
     Attributes:
         worker_type: "process" (the default), or "thread": no copies of the data set and no start-up
-            time, and as fast where the work lets go of Python's lock, as decoding images does.
+            time; threads work at the same time only where the code lets go of Python's lock, as
+            waiting for files and PyTorch's operations do, and Pillow's decoding does not.
         pin_memory: copy batches into pinned memory, from which they move to a GPU faster.
         timeout: seconds to wait for a worker's batch; 0 is for ever.
         prefetch_factor: batches that each worker makes ahead (2).

@@ -1,4 +1,4 @@
-"""Batches from worker threads: for work that lets go of Python's lock, such as decoding images."""
+"""Batches from worker threads: for work that lets go of Python's lock, such as reading files."""
 
 import queue
 import threading
