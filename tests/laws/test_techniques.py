@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lamina.data.loader import DataLoader
 from lamina.data.loaders import DataLoaders
@@ -138,6 +139,39 @@ def test_a_rate_finder_leaves_no_trace(technique):
     learn.lr_find(num_it=8, show_plot=False)
     assert traces_of(learn)["hooks"] == traces_of(plain)["hooks"]
     assert all(torch.equal(a, b) for a, b in zip(weights(learn), weights(plain), strict=True))
+
+
+class Reads(TorchDispatchMode):
+    """Counts what waits for a device: values read back."""
+
+    n = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.n += "_local_scalar_dense" in str(func) or "nonzero" in str(func)
+        return func(*args, **(kwargs or {}))
+
+
+# An overflow decides about the step; compiled code is not seen through; all losses are looked at.
+READING = {"fp16", "compile", "nan"}
+
+
+@pytest.mark.parametrize("technique", sorted(TECHNIQUES.keys() - READING))
+def test_no_step_waits_for_the_device(technique):
+    learn, reads = make_learner(TECHNIQUES[technique]()), Reads()
+    inside = []
+
+    def enter(learn):
+        if learn.training:
+            reads.n = 0
+
+    def leave(learn):
+        if learn.training:
+            inside.append(reads.n)
+
+    first, last = Callback(before_batch=enter), Callback(after_batch=leave)
+    with reads:
+        learn.fit(1, cbs=[first, last])
+    assert set(inside) == {0}
 
 
 def test_callbacks_only_for_fits_hear_nothing_else():

@@ -56,9 +56,9 @@ class MixHandler(Callback):
         seed = base_seed() if learn.seed is None else learn.seed
         draw = np.random.default_rng(derive(seed, self.name, learn.epochs_done, learn.iter))
         device = _first(learn.xb).device
-        other = torch.from_numpy(draw.permutation(find_bs(learn.xb))).to(device)
+        other = _sent(draw.permutation(find_bs(learn.xb)), device)
         learn.xb, kept = self.mix(learn.xb, other, draw)
-        parts = torch.from_numpy(kept.astype(np.float32)).to(device)
+        parts = _sent(kept.astype(np.float32), device)
         self._loss_func = learn.loss_func
         learn.loss_func = _MixedLoss(self._loss_func, other, parts, type(self).__name__)
 
@@ -88,7 +88,9 @@ class MixUp(MixHandler):
         def mixed(x: Tensor) -> Tensor:
             if not x.is_floating_point():
                 return x
-            weight = torch.from_numpy(part).to(x.device, x.dtype).view(-1, *[1] * (x.ndim - 1))
+            weight = (
+                _sent(part.astype(np.float32), x.device).to(x.dtype).view(-1, *[1] * (x.ndim - 1))
+            )
             return torch.lerp(x[other], x, weight)
 
         if not _first(xb).is_floating_point():
@@ -124,7 +126,7 @@ class CutMix(MixHandler):
         rows, height = _inside(x.shape[2], side, draw.random(n))
         columns, width = _inside(x.shape[3], side, draw.random(n))
         inside = rows[:, None, :, None] & columns[:, None, None, :]
-        cut = torch.where(torch.from_numpy(inside).to(x.device), x[other], x)
+        cut = torch.where(_sent(inside, x.device), x[other], x)
         return (cut, *xb[1:]), 1 - height * width / (x.shape[2] * x.shape[3])
 
 
@@ -148,6 +150,11 @@ class _MixedLoss:
         with NoneReduce(self.loss_func) as loss_func:
             losses = loss_func(pred, *targets)
         return losses.reshape(len(self.parts), -1).mean(1)
+
+
+def _sent(values: np.ndarray, device: torch.device) -> Tensor:
+    """Send numbers to a device; where that is possible without waiting for it."""
+    return torch.from_numpy(values).to(device, non_blocking=device.type == "cuda")
 
 
 def _keywords(fn: Callable[..., Any]) -> frozenset[str]:
