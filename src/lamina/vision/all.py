@@ -17,12 +17,7 @@ from lamina.data.block import (
 )
 from lamina.data.category import (
     Categorize,
-    Category,
-    CategoryMap,
-    EncodedMultiCategorize,
     MultiCategorize,
-    MultiCategory,
-    OneHotEncode,
     RegressionSetup,
 )
 from lamina.data.datasets import (
@@ -34,13 +29,9 @@ from lamina.data.external import (
 )
 from lamina.data.get import (
     AttrGetter,
-    FileGetter,
-    ImageGetter,
     ItemGetter,
     get_files,
     get_image_files,
-    get_text_files,
-    image_extensions,
 )
 from lamina.data.items import (
     TfmdLists,
@@ -83,16 +74,6 @@ from lamina.data.split import (
     TimeSplitter,
     TrainTestSplitter,
 )
-from lamina.data.task import (
-    Boxes,
-    DenseLabels,
-    MultiLabel,
-    NextToken,
-    Ranking,
-    Regression,
-    SingleLabel,
-    Task,
-)
 from lamina.data.tfmd_loader import (
     TfmdDL,
 )
@@ -109,7 +90,6 @@ from lamina.foundation.collections import (
     L,
 )
 from lamina.foundation.dispatch import (
-    Dispatch,
     dispatch,
     typedispatch,
 )
@@ -130,21 +110,12 @@ from lamina.foundation.parallel import (
 from lamina.foundation.patching import (
     patch,
 )
-from lamina.foundation.paths import (
-    find_files,
-    write_text,
-)
 from lamina.foundation.registry import (
     savable,
 )
 from lamina.foundation.signatures import (
     delegates,
     funcs_kwargs,
-)
-from lamina.foundation.testing import (
-    test_close,
-    test_eq,
-    test_fail,
 )
 from lamina.metrics.base import (
     AvgMetric,
@@ -163,9 +134,7 @@ from lamina.metrics.dense import (
     Dice,
     DiceMulti,
     JaccardCoeff,
-    JaccardCoeffMulti,
     acc_camvid,
-    foreground_acc,
 )
 from lamina.metrics.gather import (
     AccumMetric,
@@ -180,23 +149,13 @@ from lamina.metrics.ranking import (
 )
 from lamina.metrics.regress import (
     R2Score,
-    exp_rmspe,
     mae,
     mse,
-    msle,
     rmse,
 )
 from lamina.nn.activations import (
     Mish,
     Swish,
-)
-from lamina.nn.attention import (
-    SEModule,
-    SelfAttention,
-    SimpleSelfAttention,
-)
-from lamina.nn.combine import (
-    TimeDistributed,
 )
 from lamina.nn.conv import (
     ConvLayer,
@@ -206,8 +165,6 @@ from lamina.nn.embed import (
 )
 from lamina.nn.hooks import (
     hook_output,
-    hook_outputs,
-    model_sizes,
 )
 from lamina.nn.linear import (
     Flatten,
@@ -230,8 +187,6 @@ from lamina.nn.models.mobilenet import (
     mobilenet_v2,
 )
 from lamina.nn.models.resnet import (
-    resnet101,
-    resnet152,
     resnet18,
     resnet34,
     resnet50,
@@ -241,15 +196,9 @@ from lamina.nn.models.squeezenet import (
 )
 from lamina.nn.models.xresnet import (
     XResNet,
-    xresnet101,
-    xresnet152,
     xresnet18,
     xresnet34,
     xresnet50,
-)
-from lamina.nn.norm import (
-    BatchNorm,
-    NormType,
 )
 from lamina.nn.params import (
     total_params,
@@ -263,9 +212,6 @@ from lamina.nn.shortcut import (
     MergeLayer,
     ResBlock,
     SequentialEx,
-)
-from lamina.nn.upsample import (
-    PixelShuffle_ICNR,
 )
 from lamina.optim.lookahead import (
     ranger,
@@ -296,7 +242,6 @@ from lamina.optim.schedule import (
 from lamina.optim.stats import (
     average_grad,
     average_sqr_grad,
-    debias,
     step_stat,
 )
 from lamina.optim.steppers import (
@@ -433,18 +378,13 @@ from lamina.train.persistence import (
     ModelSpec,
     load_learner,
 )
-from lamina.train.recorder import (
-    Recorder,
-)
 from lamina.vision.augment import (
     Brightness,
     Contrast,
     Dihedral,
     Flip,
-    Lighting,
     Rotate,
     Saturation,
-    SpatialChain,
     Warp,
     Zoom,
     aug_transforms,
@@ -460,7 +400,6 @@ from lamina.vision.images import (
     PILImage,
     PILImageBW,
     PILMask,
-    load_image,
 )
 from lamina.vision.learner import (
     cnn_learner,
@@ -495,9 +434,6 @@ from lamina.vision.targets.annotations import (
     get_annotations,
     get_voc_annotations,
 )
-from lamina.vision.targets.points import (
-    PointScaler,
-)
 from lamina.viz.canvas import (
     get_grid,
     save_figure,
@@ -520,9 +456,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "BBoxBlock",
     "BBoxLblBlock",
     "BCEWithLogitsLossFlat",
-    "BatchNorm",
     "BnFreeze",
-    "Boxes",
     "Brightness",
     "CSVLogger",
     "Callback",
@@ -534,9 +468,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "CancelTrainException",
     "CancelValidException",
     "Categorize",
-    "Category",
     "CategoryBlock",
-    "CategoryMap",
     "ChannelsLast",
     "ClassificationInterpretation",
     "ColReader",
@@ -551,21 +483,17 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "DataLoader",
     "DataLoaders",
     "Datasets",
-    "DenseLabels",
     "Dice",
     "DiceLoss",
     "DiceMulti",
     "Dihedral",
-    "Dispatch",
     "EMA",
     "EarlyStoppingCallback",
     "Embedding",
-    "EncodedMultiCategorize",
     "EndSplitter",
     "F",
     "F1Score",
     "F1ScoreMulti",
-    "FileGetter",
     "FileSplitter",
     "Flatten",
     "Flip",
@@ -580,7 +508,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "HookCallback",
     "ImageBlock",
     "ImageDataLoaders",
-    "ImageGetter",
     "IndexSplitter",
     "InplaceTransform",
     "IntToFloatTensor",
@@ -588,7 +515,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ItemGetter",
     "ItemTransform",
     "JaccardCoeff",
-    "JaccardCoeffMulti",
     "L",
     "L1LossFlat",
     "LabelSmoothingCrossEntropyFlat",
@@ -596,7 +522,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Lambda",
     "LaminaError",
     "Learner",
-    "Lighting",
     "LinBnDrop",
     "Lion",
     "MCDropoutCallback",
@@ -610,14 +535,9 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "MixedPrecision",
     "ModelSpec",
     "MultiCategorize",
-    "MultiCategory",
     "MultiCategoryBlock",
-    "MultiLabel",
     "Muon",
-    "NextToken",
-    "NormType",
     "Normalize",
-    "OneHotEncode",
     "OpenImage",
     "OptimWrapper",
     "Optimizer",
@@ -627,9 +547,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ParamScheduler",
     "Path",
     "Pipeline",
-    "PixelShuffle_ICNR",
     "PointBlock",
-    "PointScaler",
     "PoolFlatten",
     "Precision",
     "Profile",
@@ -641,12 +559,9 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "RandomResizedCrop",
     "RandomSplitter",
     "RandomSubsetSplitter",
-    "Ranking",
     "Recall",
-    "Recorder",
     "ReduceLROnPlateau",
     "RegexLabeller",
-    "Regression",
     "RegressionBlock",
     "RegressionSetup",
     "ResBlock",
@@ -655,7 +570,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "RocAucBinary",
     "Rotate",
     "SAM",
-    "SEModule",
     "SGD",
     "SWA",
     "Saturation",
@@ -668,18 +582,13 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "SegmentationDataLoaders",
     "SegmentationDataloaders",
     "Self",
-    "SelfAttention",
     "SequentialEx",
     "ShortEpochCallback",
     "SigmoidRange",
-    "SimpleSelfAttention",
-    "SingleLabel",
     "SkipItem",
-    "SpatialChain",
     "StochasticDepth",
     "StratifiedSplitter",
     "Swish",
-    "Task",
     "TensorBBox",
     "TensorBase",
     "TensorCategory",
@@ -690,7 +599,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "TerminateOnNaNCallback",
     "TfmdDL",
     "TfmdLists",
-    "TimeDistributed",
     "TimeSplitter",
     "ToTensor",
     "TrackerCallback",
@@ -715,40 +623,30 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "compose",
     "create_head",
     "create_vision_model",
-    "debias",
     "decodes",
     "default_device",
     "delegates",
     "dispatch",
     "encodes",
     "error_rate",
-    "exp_rmspe",
-    "find_files",
-    "foreground_acc",
     "funcs_kwargs",
     "get_annotations",
     "get_files",
     "get_grid",
     "get_image_files",
-    "get_text_files",
     "get_voc_annotations",
     "hook_output",
-    "hook_outputs",
     "ifnone",
-    "image_extensions",
     "imagenet_stats",
     "l2_reg",
     "listwise",
-    "load_image",
     "load_learner",
     "mae",
     "makes",
     "minimum",
     "mobilenet_v2",
-    "model_sizes",
     "momentum_step",
     "mse",
-    "msle",
     "nn",
     "no_random",
     "noop",
@@ -758,8 +656,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "patch",
     "plain",
     "ranger",
-    "resnet101",
-    "resnet152",
     "resnet18",
     "resnet34",
     "resnet50",
@@ -781,9 +677,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "step_stat",
     "subplots",
     "tensor",
-    "test_close",
-    "test_eq",
-    "test_fail",
     "to_cpu",
     "to_device",
     "to_np",
@@ -797,9 +690,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "valley",
     "vision_learner",
     "weight_decay",
-    "write_text",
-    "xresnet101",
-    "xresnet152",
     "xresnet18",
     "xresnet34",
     "xresnet50",
