@@ -1,7 +1,6 @@
 """Write the `all.py` facades: explicit imports of what listed modules offer in their `__all__`.
 
-python tools/facade.py           write them
-python tools/facade.py --check   fail when one differs from what would be written
+With `--check`, fail when one differs from what would be written.
 """
 
 import ast

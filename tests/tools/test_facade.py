@@ -90,6 +90,6 @@ def test_an_entry_may_choose_some_names(
 def test_an_unknown_entry_is_refused(
     tool: ModuleType, library: Path, monkeypatch: pytest.MonkeyPatch, entry: str, message: str
 ):
-    monkeypatch.setattr(tool, "FACADES", {"vision": (entry,)})
+    monkeypatch.setattr(tool, "facades", lambda: {"vision": [entry]})
     with pytest.raises(SystemExit, match=message):
         list(tool.main(library, check=True))
