@@ -179,30 +179,38 @@ _DEPTHS = {
 }
 
 
-def make_xresnet(
-    block: Block, depth: str, extra: tuple[int, ...] = (), **options: Unpack[XResNetArgs]
-) -> XResNet:
-    """The `XResNet` of a standard depth ("18", "34", "50", "101", "152") with `extra` stages."""
+def _variant(
+    name: str, block: Block, depth: str, extra: tuple[int, ...] = (), **own: Any
+) -> Callable[..., XResNet]:  # kwargs: the variant's own options of XResNet
     expansion, layers = _DEPTHS[depth]
-    return XResNet(block, expansion, [*layers, *extra], **options)
+
+    def build(**options: Unpack[XResNetArgs]) -> XResNet:
+        merged: Any = {**own, **options}
+        return XResNet(block, expansion, [*layers, *extra], **merged)
+
+    build.__name__ = build.__qualname__ = name
+    build.__doc__ = f"Make an `XResNet` of the variant {name}; takes the options of `XResNet`."
+    return build
 
 
 def _variants() -> dict[str, Callable[..., XResNet]]:
     """All named variants: plain, squeeze-and-excite, ResNeXt with and without it, and deeper."""
     no_se = partial(SEResNeXtBlock, reduction=None)
-    found: dict[str, Callable[..., XResNet]] = {}
+    more = {"_deep": (1, 1), "_deeper": (1, 1, 1, 1)}
+    rows: list[tuple[str, Block, str, tuple[int, ...]]] = []
     for depth in _DEPTHS:
-        found[f"xresnet{depth}"] = partial(make_xresnet, ResBlock, depth)
-        found[f"xse_resnet{depth}"] = partial(make_xresnet, SEBlock, depth)
+        rows += [
+            (f"xresnet{depth}", ResBlock, depth, ()),
+            (f"xse_resnet{depth}", SEBlock, depth, ()),
+        ]
         if depth != "152":
-            found[f"xse_resnext{depth}"] = partial(make_xresnet, SEResNeXtBlock, depth)
-            found[f"xresnext{depth}"] = partial(make_xresnet, no_se, depth)
+            rows.append((f"xse_resnext{depth}", SEResNeXtBlock, depth, ()))
+            rows.append((f"xresnext{depth}", no_se, depth, ()))
         if depth in ("18", "34", "50"):
-            for name, extra in {"_deep": (1, 1), "_deeper": (1, 1, 1, 1)}.items():
-                found[f"xresnet{depth}{name}"] = partial(make_xresnet, ResBlock, depth, extra)
-                found[f"xse_resnext{depth}{name}"] = partial(
-                    make_xresnet, SEResNeXtBlock, depth, extra
-                )
+            rows += [(f"xresnet{depth}{n}", ResBlock, depth, e) for n, e in more.items()]
+            rows += [(f"xse_resnext{depth}{n}", SEResNeXtBlock, depth, e) for n, e in more.items()]
+    found = {row[0]: _variant(*row) for row in rows}
+    found["xsenet154"] = _variant("xsenet154", SEResNeXtBlock, "152", groups=64, p=0.2)
     return found
 
 
