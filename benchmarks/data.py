@@ -21,9 +21,9 @@ from lamina.data.external.urls import URLs
 from lamina.data.get import get_image_files
 from lamina.data.label import RegexLabeller
 from lamina.data.tfmd_loader import TfmdDL
+from lamina.vision.augmentation.resize import Resize
 from lamina.vision.images import PILImage
 from lamina.vision.opening import ToTensor
-from lamina.vision.resize import Resize
 
 N, FEATURES = 1 << 16, 10
 LABEL = RegexLabeller(r"(.+)_\d+.jpg$")

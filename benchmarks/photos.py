@@ -27,9 +27,9 @@ from lamina.data.datasets import Datasets
 from lamina.data.get import get_image_files
 from lamina.data.label import parent_label
 from lamina.data.tfmd_loader import TfmdDL
+from lamina.vision.augmentation.resize import RandomResizedCrop, Resize
 from lamina.vision.images import PILImage
 from lamina.vision.opening import ToTensor
-from lamina.vision.resize import RandomResizedCrop, Resize
 
 N, BS, SIZE = 64, 32, 224
 SIZES = {(500, 375): 1.5, (1000, 750): 2.5}  # and how much faster than fastai we want to be

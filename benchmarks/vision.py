@@ -22,10 +22,10 @@ from lamina.data.normalize import Normalize
 from lamina.data.pipeline import Pipeline
 from lamina.foundation.seeding import Randomness, using
 from lamina.tensor.types import TensorCategory, TensorImage
-from lamina.vision.augment import aug_transforms
+from lamina.vision.augmentation.augment import aug_transforms
+from lamina.vision.augmentation.resize import Resize
 from lamina.vision.models.architectures import imagenet_stats
 from lamina.vision.opening import OpenImage, ToTensor
-from lamina.vision.resize import Resize
 
 N, SIZE = 64, 224
 

@@ -22,7 +22,7 @@ from lamina.tensor.types import (
     TensorPoint,
     plain,
 )
-from lamina.vision.augment import (
+from lamina.vision.augmentation.augment import (
     Brightness,
     Contrast,
     Dihedral,
@@ -35,9 +35,9 @@ from lamina.vision.augment import (
     Zoom,
     aug_transforms,
 )
+from lamina.vision.augmentation.resize import FlipItem, RandomResizedCrop, Resize
 from lamina.vision.images import PILBase, PILImage, PILImageBW, PILMask
 from lamina.vision.opening import OpenImage, ToTensor
-from lamina.vision.resize import FlipItem, RandomResizedCrop, Resize
 
 ITEM = [
     Resize(24),

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lamina.foundation.seeding import Randomness, using
 from lamina.tensor.types import TensorImage, plain
-from lamina.vision.augment import SpatialChain, aug_transforms
+from lamina.vision.augmentation.augment import SpatialChain, aug_transforms
 
 
 def reflected(i: int, n: int) -> int:

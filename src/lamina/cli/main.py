@@ -76,8 +76,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _make_loaders(options: argparse.Namespace) -> Any:
+    from lamina.vision.augmentation.resize import Resize
     from lamina.vision.loaders import ImageDataLoaders
-    from lamina.vision.resize import Resize
 
     folders = [options.path / options.train, options.path / options.valid]
     is_split = options.kind == "split"

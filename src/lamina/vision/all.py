@@ -378,7 +378,7 @@ from lamina.train.persistence import (
     ModelSpec,
     load_learner,
 )
-from lamina.vision.augment import (
+from lamina.vision.augmentation.augment import (
     Brightness,
     Contrast,
     Dihedral,
@@ -388,6 +388,11 @@ from lamina.vision.augment import (
     Warp,
     Zoom,
     aug_transforms,
+)
+from lamina.vision.augmentation.resize import (
+    FlipItem,
+    RandomResizedCrop,
+    Resize,
 )
 from lamina.vision.blocks import (
     BBoxBlock,
@@ -424,11 +429,6 @@ from lamina.vision.models.model import (
 from lamina.vision.opening import (
     OpenImage,
     ToTensor,
-)
-from lamina.vision.resize import (
-    FlipItem,
-    RandomResizedCrop,
-    Resize,
 )
 from lamina.vision.targets.annotations import (
     get_annotations,

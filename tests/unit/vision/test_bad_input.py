@@ -27,12 +27,12 @@ from lamina.foundation.errors import (
 )
 from lamina.train.learner import Learner
 from lamina.train.persistence import load_learner
-from lamina.vision.augment import aug_transforms
+from lamina.vision.augmentation.augment import aug_transforms
+from lamina.vision.augmentation.resize import RandomResizedCrop, Resize
 from lamina.vision.blocks import ImageBlock
 from lamina.vision.learner import cnn_learner, vision_learner
 from lamina.vision.loaders import ImageDataLoaders
 from lamina.vision.models.head import create_head
-from lamina.vision.resize import RandomResizedCrop, Resize
 
 PATTERN = r"^(.)_"
 

@@ -24,9 +24,9 @@ from lamina.tensor.types import (
 )
 from lamina.train.learner import Learner
 from lamina.train.persistence import load_learner
-from lamina.vision.augment import aug_transforms
+from lamina.vision.augmentation.augment import aug_transforms
+from lamina.vision.augmentation.resize import Resize
 from lamina.vision.blocks import BBoxBlock, BBoxLblBlock, ImageBlock, MaskBlock, PointBlock
-from lamina.vision.resize import Resize
 
 ALL_TARGETS = (BBoxBlock, BBoxLblBlock, MaskBlock("abc"), PointBlock)
 BOXES = {0: [[2, 3, 10, 12]], 1: [[0, 0, 5, 5], [8, 4, 20, 16]], 2: [], 3: [[1, 1, 4, 4]]}

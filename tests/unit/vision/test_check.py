@@ -14,12 +14,12 @@ from lamina.data.get import get_image_files
 from lamina.data.split import FuncSplitter, IndexSplitter
 from lamina.data.task import DenseLabels
 from lamina.tensor.types import TensorBBox
+from lamina.vision.augmentation.resize import Resize
 from lamina.vision.blocks import BBoxBlock, ImageBlock, MaskBlock
 from lamina.vision.check import group_alike
 from lamina.vision.images import PILImage, PILMask, load_image
 from lamina.vision.loaders import ImageDataLoaders
 from lamina.vision.opening import OpenImage
-from lamina.vision.resize import Resize
 
 BREEDS = ("Abyssinian", "Bengal")
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lamina.vision.augmentation.resize import Resize
 from lamina.vision.learner import vision_learner
 from lamina.vision.loaders import ImageDataLoaders
-from lamina.vision.resize import Resize
 
 MODULE = """
 from dataclasses import dataclass

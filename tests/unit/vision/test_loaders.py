@@ -11,9 +11,9 @@ from lamina.data.task import MultiLabel, Regression, SingleLabel
 from lamina.foundation.errors import DataError
 from lamina.train.learner import Learner
 from lamina.train.persistence import load_learner
+from lamina.vision.augmentation.resize import Resize
 from lamina.vision.learner import vision_learner
 from lamina.vision.loaders import ImageDataLoaders
-from lamina.vision.resize import Resize
 
 OPTIONS = {"item_tfms": Resize(32), "bs": 4, "seed": 0}
 

@@ -12,6 +12,7 @@ from lamina.foundation.errors import (
     UnknownNameError,
 )
 from lamina.nn.models.resnet import resnet18
+from lamina.vision.augmentation.resize import RandomResizedCrop
 from lamina.vision.images import PILImage
 from lamina.vision.models.architectures import (
     ARCHITECTURES,
@@ -22,7 +23,6 @@ from lamina.vision.models.architectures import (
 from lamina.vision.models.body import adapt_first_layer, create_body, cut_model, load_weights
 from lamina.vision.models.head import create_head
 from lamina.vision.models.model import VisionModel, create_vision_model, split_groups
-from lamina.vision.resize import RandomResizedCrop
 
 
 class Toy(nn.Module):

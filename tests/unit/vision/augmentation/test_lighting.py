@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lamina.vision.lighting import relight
+from lamina.vision.augmentation.lighting import relight
 
 
 def ramp(dtype: torch.dtype = torch.float32) -> torch.Tensor:

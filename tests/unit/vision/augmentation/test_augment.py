@@ -14,7 +14,7 @@ from lamina.tensor.types import (
     TensorPoint,
     plain,
 )
-from lamina.vision.augment import (
+from lamina.vision.augmentation.augment import (
     Brightness,
     Contrast,
     Dihedral,
@@ -27,7 +27,7 @@ from lamina.vision.augment import (
     Zoom,
     aug_transforms,
 )
-from lamina.vision.geometry import identity_matrix
+from lamina.vision.augmentation.geometry import identity_matrix
 
 SPATIAL = [
     Flip(1.0),

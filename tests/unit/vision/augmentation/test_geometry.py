@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lamina.vision.geometry import (
+from lamina.vision.augmentation.geometry import (
     crop_matrix,
     dihedral_matrix,
     flip_matrix,

@@ -7,8 +7,8 @@ from PIL import Image
 
 from lamina.foundation.errors import ContractError
 from lamina.foundation.seeding import Randomness, using
+from lamina.vision.augmentation.resize import FlipItem, RandomResizedCrop, Resize, image_size
 from lamina.vision.images import PILImage, PILMask
-from lamina.vision.resize import FlipItem, RandomResizedCrop, Resize, image_size
 
 Pair = namedtuple("Pair", "image mask")  # noqa: PYI024  # untyped on purpose
 

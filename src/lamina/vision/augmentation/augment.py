@@ -25,7 +25,7 @@ from lamina.tensor.types import (
     TensorPoint,
     plain,
 )
-from lamina.vision.geometry import (
+from lamina.vision.augmentation.geometry import (
     dihedral_matrix,
     flip_matrix,
     identity_matrix,
@@ -35,9 +35,9 @@ from lamina.vision.geometry import (
     warp,
     zoom_matrix,
 )
-from lamina.vision.lighting import relight
+from lamina.vision.augmentation.lighting import relight
+from lamina.vision.augmentation.resize import Size, image_size
 from lamina.vision.parts import each_part, parts_of
-from lamina.vision.resize import Size, image_size
 
 __all__ = [
     "AugArgs",
