@@ -1,6 +1,6 @@
 """Look into a model while it runs: hooks that are always removed again, and sizes of layers."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -208,16 +208,21 @@ class LayerInfo:
     Args:
         name: Its place in the model.
         kind: The name of its class; "Parameter" for one that stands alone.
-        shape: Of its (first) output; None if it did not run.
+        shapes: Of the tensors that it gives; none if it did not run.
         n_params: How many numbers it holds.
         n_trained: How many of them are trained.
     """
 
     name: str
     kind: str
-    shape: Size | None
+    shapes: tuple[Size, ...]
     n_params: int
     n_trained: int
+
+    @property
+    def shape(self) -> Size | None:
+        """The shape of its first output; None if it did not run."""
+        return next(iter(self.shapes), None)
 
 
 def layer_info(model: nn.Module, *xb: Any) -> list[LayerInfo]:
@@ -225,7 +230,7 @@ def layer_info(model: nn.Module, *xb: Any) -> list[LayerInfo]:
 
     Args:
         model: The model; its mode is put back.
-        xb: The inputs of a batch.
+        xb: The inputs of a batch; one mapping is given to the model as keyword arguments.
 
     Example:
         >>> for layer in layer_info(nn.Sequential(nn.Linear(4, 2), nn.ReLU()), torch.zeros(8, 4)):
@@ -235,10 +240,10 @@ def layer_info(model: nn.Module, *xb: Any) -> list[LayerInfo]:
     """
     layers = dict(_layers(model))
     modules = {name: part for name, part in layers.items() if isinstance(part, nn.Module)}
-    with Hooks(modules.values(), _shape_of) as hooks, evaluating(model):
-        model(*xb)
+    with Hooks(modules.values(), _shapes_of) as hooks, evaluating(model):
+        _ = model(**xb[0]) if len(xb) == 1 and isinstance(xb[0], Mapping) else model(*xb)
     shapes = dict(zip(modules, hooks.stored, strict=True))
-    return [_info(name, part, shapes.get(name)) for name, part in layers.items()]
+    return [_info(name, part, shapes.get(name) or ()) for name, part in layers.items()]
 
 
 def _layers(model: nn.Module, name: str = "") -> Generator[tuple[str, nn.Module | nn.Parameter]]:
@@ -255,19 +260,22 @@ def _join(name: str, part: str) -> str:
     return f"{name}.{part}" if name else part
 
 
-def _info(name: str, part: nn.Module | nn.Parameter, shape: Size | None) -> LayerInfo:
+def _info(name: str, part: nn.Module | nn.Parameter, shapes: tuple[Size, ...]) -> LayerInfo:
     if isinstance(part, nn.Parameter):
-        parameters, kind, shape = [part], "Parameter", part.shape
+        parameters, kind, shapes = [part], "Parameter", (part.shape,)
     else:
         parameters, kind = list(part.parameters()), _kind(part)
     trained = sum(p.numel() for p in parameters if p.requires_grad)
-    return LayerInfo(name, kind, shape, sum(p.numel() for p in parameters), trained)
+    return LayerInfo(name, kind, shapes, sum(p.numel() for p in parameters), trained)
 
 
 def _kind(module: nn.Module) -> str:
     return type(module).__name__.removeprefix("Parametrized")
 
 
-def _shape_of(_module: nn.Module, _inp: Any, out: Any) -> Size | None:
-    tensors: Iterator[Tensor] = leaves(out)
-    return next((t.shape for t in tensors), None)
+def _shapes_of(_module: nn.Module, _inp: Any, out: Any) -> tuple[Size, ...]:
+    return tuple(t.shape for t in leaves(out, leaf=Tensor))
+
+
+def _shape_of(module: nn.Module, inp: Any, out: Any) -> Size | None:
+    return next(iter(_shapes_of(module, inp, out)), None)

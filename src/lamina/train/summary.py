@@ -1,11 +1,11 @@
 """What a model is made of, layer by layer."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
+from torch import Size, Tensor
 
+from lamina.nn.hooks import LayerInfo, layer_info
 from lamina.nn.params import total_params
 from lamina.tensor.tree import leaves
 from lamina.viz.tables import Table
@@ -20,7 +20,8 @@ def summary(learn: "Learner") -> Table:
     """Send a batch through the model and list its layers with what they give.
 
     Model, hooks and statistics are afterwards as before. Layers that the batch does not reach, or
-    that run compiled into others, have no output shape.
+    that run compiled into others, have no output shape. Parameters that a composed module holds
+    itself have a row of their own.
 
     Args:
         learn: The learner.
@@ -29,6 +30,8 @@ def summary(learn: "Learner") -> Table:
         A table of name, class, output shape, parameters, and whether these train.
 
     Example:
+        >>> import torch
+        >>> from torch import nn
         >>> from lamina.train.learner import Learner
         >>> batches = [(torch.ones(4, 2), torch.ones(4, 1))]
         >>> learn = Learner((batches, batches), nn.Linear(2, 1), nn.functional.mse_loss)
@@ -37,45 +40,20 @@ def summary(learn: "Learner") -> Table:
         layer  class   output  params  trainable
                Linear  4 x 1   3       yes
     """
-    shapes: dict[str, str] = {}
-    layers = {name: m for name, m in learn.model.named_modules() if not _has_parts(m)}
-    hooks = [_record(name, layer, shapes) for name, layer in layers.items()]
-    modes = [(module, module.training) for module in learn.model.modules()]
-    before = learn.xb
-    learn.xb, _ = learn.split_batch(learn.dls.one_batch())
-    shape = _shape(learn.xb)
-    try:
-        learn.model.to(learn.dls.device).eval()
-        with torch.no_grad():
-            learn.predict_batch()
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for module, mode in modes:
-            module.training = mode
-        learn.xb = before
-    rows = [(name, *_row(layer, shapes.get(name, ""))) for name, layer in layers.items()]
-    n, trained = total_params(learn.model)
-    title = f"{type(learn.model).__name__}, input {shape}, {n:,} parameters ({trained:,} trainable)"
+    xb, _ = learn.split_batch(learn.dls.one_batch())
+    model = learn.model.to(learn.dls.device)
+    rows = [_row(layer) for layer in layer_info(model, *xb)]
+    given = _text(x.shape for x in leaves(xb, leaf=Tensor))
+    n, trained = total_params(model)
+    title = f"{type(model).__name__}, input {given}, {n:,} parameters ({trained:,} trainable)"
     return Table(["layer", "class", "output", "params", "trainable"], rows, title)
 
 
-def _has_parts(module: nn.Module) -> bool:
-    return next(module.children(), None) is not None
+def _text(shapes: Iterable[Size]) -> str:
+    return ", ".join(" x ".join(map(str, shape)) for shape in shapes)
 
 
-def _record(name: str, layer: nn.Module, shapes: dict[str, str]) -> RemovableHandle:
-    def note(_layer: nn.Module, _inputs: Any, out: Any) -> None:
-        shapes[name] = _shape(out)
-
-    return layer.register_forward_hook(note)
-
-
-def _shape(x: Any) -> str:
-    return ", ".join(" x ".join(map(str, part.shape)) for part in leaves(x, leaf=Tensor))
-
-
-def _row(layer: nn.Module, shape: str) -> tuple[str, str, str, str]:
-    n, trained = total_params(layer)
+def _row(layer: LayerInfo) -> tuple[str, str, str, str, str]:
+    n, trained = layer.n_params, layer.n_trained
     trains = "" if n == 0 else "yes" if trained == n else "no" if trained == 0 else "in part"
-    return type(layer).__name__, shape, f"{n:,}" if n else "", trains
+    return layer.name, layer.kind, _text(layer.shapes), f"{n:,}" if n else "", trains
