@@ -41,7 +41,7 @@ class Measure(Callback):
     def __init__(self, meter: Meter) -> None:
         super().__init__()
         self.meter = meter
-        self.values: list[float] = []
+        self.values: list[Any] = []
 
     def before_validate(self, learn: "Learner") -> None:
         self.meter.reset()
@@ -103,7 +103,7 @@ def validate(
     ds_idx: int | None = None,
     dl: Any = None,
     cbs: Callbacks | None = None,
-) -> list[float]:
+) -> list[Any]:
     """Measure the loss and the metrics without training.
 
     Args:
@@ -113,7 +113,8 @@ def validate(
         cbs: Callbacks for this pass only.
 
     Returns:
-        The loss and the metrics, for one set after another.
+        The loss and the metrics, for one set after another: numbers, or what a metric gives that
+        has several.
 
     Example:
         >>> import torch

@@ -7,12 +7,15 @@ when the display refreshes, when someone asks, or at the end of an epoch.
 
 import time
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from lamina.metrics.base import AvgLoss, Metric
+from lamina.tensor.tree import map_tree
 from lamina.train.callback import Callback
 from lamina.train.callbacks.schedule import ParamScheduler
 from lamina.train.loop import validation_sets
@@ -91,11 +94,19 @@ class Meter:
         if learn.pred is None or learn.loss is None:
             return
         for metric in self.metrics:
-            metric.accumulate(learn)
+            try:
+                metric.accumulate(learn)
+            except Exception as error:
+                error.add_note(f"In metric {metric.name}.")
+                raise
 
-    def values(self) -> list[float]:
-        """Read the values; this waits for the device."""
-        return [_number(metric.value) for metric in self.metrics]
+    def values(self) -> list[Any]:
+        """Read the values; this waits for the device.
+
+        Numbers are floats, not a number if there is none; a metric that gives a list, a tuple or a
+        dict keeps it.
+        """
+        return [_read(metric.value) for metric in self.metrics]
 
 
 class Recorder(Callback):
@@ -136,8 +147,8 @@ class Recorder(Callback):
     def _clear(self) -> None:
         self.track = LossTrack(self.beta)
         self.metric_names: list[str] = []
-        self.values: list[list[float]] = []
-        self.log: list[float] = []
+        self.values: list[list[Any]] = []
+        self.log: list[Any] = []
         self.lrs: list[float] = []
         self.iters: list[int] = []
         self.hps: dict[str, list[float]] = {}
@@ -211,7 +222,7 @@ class Recorder(Callback):
             if isinstance(cb, ParamScheduler):
                 self.hps.update(cb.hps)
 
-    def last(self, name: str) -> float:
+    def last(self, name: str) -> Any:
         """Return the newest value of a column of the record."""
         return dict(zip(self.metric_names, self.log, strict=False))[name]
 
@@ -250,5 +261,9 @@ class Recorder(Callback):
         return f"Recorder({len(self.values)} epochs)"
 
 
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
+def _read(value: Any) -> Any:
+    value = map_tree(Tensor.tolist, value)
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    if value is None:
+        return float("nan")
+    return float(value) if isinstance(value, Real) else value

@@ -1,10 +1,16 @@
+import io
 import math
 
+import numpy as np
 import pytest
 import torch
 
+from lamina.foundation.progress import PlainDisplay
+from lamina.metrics.base import ValueMetric
 from lamina.metrics.regress import mae
 from lamina.train.callback import Callback
+from lamina.train.callbacks.csv_logger import CSVLogger
+from lamina.train.callbacks.progress import ProgressCallback
 from lamina.train.events import CancelEpoch
 from lamina.train.recorder import LossTrack, Recorder
 
@@ -82,3 +88,35 @@ def test_plots_are_drawn(make_learner):
     learn.fit_one_cycle(2)
     assert learn.recorder.plot_loss() is not None
     assert learn.recorder.plot_sched() is not None
+
+
+PARTS = {
+    "list": ([1, 2.5], "1 2.500000"),
+    "tensor": (torch.tensor([1.0, 2.5]), "1.000000 2.500000"),
+    "array": (np.array([1.0, 2.5]), "1.000000 2.500000"),
+    "dict": ({"a": 0.5, "b": torch.tensor(2.0)}, "a=0.500000 b=2.000000"),
+    "number": (np.float32(0.5), "0.500000"),
+    "nothing": (None, "nan"),
+}
+
+
+@pytest.mark.parametrize(("value", "text"), PARTS.values(), ids=PARTS)
+def test_metrics_with_several_values_are_recorded_and_shown(make_learner, value, text):
+    out = io.StringIO()
+    cbs = [Recorder(), CSVLogger(), ProgressCallback(PlainDisplay(out))]
+    several = ValueMetric(lambda: value, "several")
+    learn = make_learner(metrics=several, cbs=cbs, default_cbs=False)
+    learn.fit(1)
+    assert text in out.getvalue()
+    recorded = learn.recorder.last("several")
+    torch.testing.assert_close(learn.validate()[1], recorded, equal_nan=True)
+
+
+def test_a_metric_that_fails_names_itself(make_learner):
+    def odd(_pred, _targ):
+        raise ValueError("odd")
+
+    with pytest.raises(ValueError, match="odd") as caught:
+        make_learner(metrics=odd).fit(1)
+    notes = ["In metric odd.", "In callback recorder, event after_batch."]
+    assert caught.value.__notes__ == notes

@@ -1,7 +1,8 @@
 """Progress: a bar for the batches and a table with one row per epoch."""
 
 import time
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lamina.foundation.progress import Display, format_time, make_display
 from lamina.train.callback import Callback
@@ -79,7 +80,13 @@ class ProgressCallback(Callback):
         self._due = time.perf_counter() + _REFRESH_S
 
 
-def _cell(name: str, value: float) -> str:
-    if name == "time":
-        return format_time(value)
-    return str(value) if isinstance(value, int) else f"{value:.6f}"
+def _cell(name: str, value: Any) -> str:
+    return format_time(value) if name == "time" else _text(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={_text(one)}" for key, one in value.items())
+    return " ".join(map(_text, value)) if isinstance(value, list | tuple) else str(value)

@@ -5,7 +5,7 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lamina.foundation.errors import UnknownNameError
+from lamina.foundation.errors import ContractError, UnknownNameError
 from lamina.train.callback import Callback
 from lamina.train.events import CancelFit
 
@@ -63,23 +63,18 @@ class TrackerCallback(Callback):
 
     def after_epoch(self, learn: "Learner") -> None:
         value = learn.recorder.last(self.monitor)
+        if not isinstance(value, float):
+            raise ContractError(
+                f"{type(self).__name__}: {self.monitor!r} is {value!r}, not one number. Follow "
+                "another column, or let the metric average (average='macro')."
+            )
         self.new_best = bool(self.comp(value - self.min_delta, self.best))
         if self.new_best:
             self.best = value
 
 
-class EarlyStoppingCallback(TrackerCallback):
-    """Stop the fit when the value has not got better for some epochs.
-
-    Args:
-        monitor: As for `TrackerCallback`.
-        comp: As for `TrackerCallback`.
-        min_delta: As for `TrackerCallback`.
-        patience: The number of epochs without a better value.
-        reset_on_fit: As for `TrackerCallback`.
-    """
-
-    order: ClassVar[int] = 63
+class _Patient(TrackerCallback):
+    """A tracker that acts when the value has not got better for some epochs."""
 
     def __init__(
         self,
@@ -102,10 +97,31 @@ class EarlyStoppingCallback(TrackerCallback):
         super().after_epoch(learn)
         self.wait = 0 if self.new_best else self.wait + 1
         if self.wait >= self.patience:
-            raise CancelFit
+            self.wait = 0
+            self._act(learn)
+
+    def _act(self, learn: "Learner") -> None:
+        raise NotImplementedError(f"{type(self).__name__} has no _act().")
 
 
-class ReduceLROnPlateau(TrackerCallback):
+class EarlyStoppingCallback(_Patient):
+    """Stop the fit when the value has not got better for some epochs.
+
+    Args:
+        monitor: As for `TrackerCallback`.
+        comp: As for `TrackerCallback`.
+        min_delta: As for `TrackerCallback`.
+        patience: The number of epochs without a better value.
+        reset_on_fit: As for `TrackerCallback`.
+    """
+
+    order: ClassVar[int] = 63
+
+    def _act(self, learn: "Learner") -> None:
+        raise CancelFit
+
+
+class ReduceLROnPlateau(_Patient):
     """Lower the learning rate when the value has not got better for some epochs.
 
     Args:
@@ -131,21 +147,12 @@ class ReduceLROnPlateau(TrackerCallback):
         min_lr: float = 0.0,
         reset_on_fit: bool = True,
     ) -> None:
-        super().__init__(monitor, comp, min_delta, reset_on_fit=reset_on_fit)
-        self.patience, self.factor, self.min_lr = patience, factor, min_lr
-        self.wait = 0
+        super().__init__(monitor, comp, min_delta, patience=patience, reset_on_fit=reset_on_fit)
+        self.factor, self.min_lr = factor, min_lr
 
-    def before_fit(self, learn: "Learner") -> None:
-        self.wait = 0
-        super().before_fit(learn)
-
-    def after_epoch(self, learn: "Learner") -> None:
-        super().after_epoch(learn)
-        self.wait = 0 if self.new_best else self.wait + 1
-        if self.wait >= self.patience:
-            self.wait = 0
-            for hyper in learn.opt.hypers:
-                hyper["lr"] = max(hyper["lr"] / self.factor, self.min_lr)
+    def _act(self, learn: "Learner") -> None:
+        for hyper in learn.opt.hypers:
+            hyper["lr"] = max(hyper["lr"] / self.factor, self.min_lr)
 
 
 class SaveModelCallback(TrackerCallback):

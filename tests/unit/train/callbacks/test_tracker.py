@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lamina.foundation.errors import UnknownNameError
+from lamina.foundation.errors import ContractError, UnknownNameError
 from lamina.metrics.base import ValueMetric
 from lamina.train.callback import Callback
 from lamina.train.callbacks.tracker import (
@@ -65,3 +65,16 @@ def test_the_best_model_is_loaded_after_the_fit(scripted):
 def test_every_epoch_can_be_saved(scripted, tmp_path):
     scripted("acc", [1, 1], SaveModelCallback("acc", fname="m", every_epoch=1)).fit(2)
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["m_0.pth", "m_1.pth"]
+
+
+def test_a_column_of_several_numbers_cannot_be_followed(scripted):
+    learn = scripted("f1", [[0.5, 0.25]], TrackerCallback("f1"))
+    with pytest.raises(ContractError, match=r"'f1' is \[0.5, 0.25\], not one number. Follow"):
+        learn.fit(1)
+
+
+def test_waiting_starts_anew_with_every_fit(scripted):
+    learn = scripted("acc", [1, 1, 1], EarlyStoppingCallback("acc", patience=3))
+    learn.fit(3)
+    learn.fit(3)
+    assert len(learn.recorder.values) == 3
