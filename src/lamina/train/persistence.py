@@ -59,6 +59,8 @@ class ModelSpec:
 def save(learn: "Learner", file: str | Path, *, with_opt: bool = True) -> Path:
     """Save a checkpoint: weights, the state of callbacks, and the optimizer's if it has one.
 
+    With the optimizer goes which parameter groups are frozen.
+
     Args:
         learn: The learner.
         file: A name, kept as `path/model_dir/name.pth`, or an absolute path.
@@ -70,6 +72,7 @@ def save(learn: "Learner", file: str | Path, *, with_opt: bool = True) -> Path:
     state: dict[str, Any] = {"model": learn.model.state_dict(), "epochs_done": learn.epochs_done}
     if with_opt and learn.opt is not None:
         state["opt"] = learn.opt.state_dict()
+        state["frozen"] = learn.opt.frozen_idx
     if states := {cb.name: kept for cb in learn.cbs if (kept := cb.state_dict())}:
         state["cbs"] = states
     path = _checkpoint_path(learn, file)
@@ -107,6 +110,8 @@ def load(
     learn.epochs_done = state["epochs_done"]
     if with_opt is not False and "opt" in state:
         opt = learn.create_opt() if learn.opt is None else learn.opt
+        if state.get("frozen", opt.frozen_idx) != opt.frozen_idx:
+            opt.freeze_to(state["frozen"])
         opt.load_state_dict(state["opt"])
     for cb in learn.cbs:
         if cb.name in state.get("cbs", {}):

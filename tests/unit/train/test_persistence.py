@@ -6,7 +6,10 @@ from lamina.data.category import Categorize
 from lamina.data.datasets import Datasets
 from lamina.foundation.errors import BundleError, ContractError, UntrustedError
 from lamina.foundation.registry import savable
+from lamina.optim.lookahead import ranger
+from lamina.optim.muon import Muon
 from lamina.optim.recipes import Adam
+from lamina.optim.schedule_free import ScheduleFreeAdamW
 from lamina.train.learner import Learner
 from lamina.train.persistence import ModelSpec, load_learner
 
@@ -30,7 +33,37 @@ def test_training_goes_on_from_a_checkpoint_as_if_never_stopped(make_learner):
 def test_a_checkpoint_can_be_read_by_torch_without_running_code(make_learner):
     learn = make_learner()
     learn.fit(1)
-    assert set(torch.load(learn.save("a"), weights_only=True)) == {"model", "opt", "epochs_done"}
+    kept = torch.load(learn.save("a"), weights_only=True)
+    assert set(kept) == {"model", "opt", "frozen", "epochs_done"}
+
+
+OPTIMIZERS = {
+    "stats and steppers": Adam,
+    "lookahead": ranger,
+    "schedule-free": ScheduleFreeAdamW,
+    "muon": Muon,
+    "torch": torch.optim.AdamW,
+}
+
+
+def halves(model):
+    return [list(model[:2].parameters()), list(model[2:].parameters())]
+
+
+@pytest.mark.parametrize("opt_func", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_a_frozen_fit_goes_on_from_a_checkpoint(make_learner, opt_func):
+    one, other = (make_learner(opt_func=opt_func, splitter=halves) for _ in range(2))
+    one.fine_tune(1)
+    one.freeze()
+    one.fit(1)
+    one.save("frozen")
+    other.load("frozen")
+    assert other.opt.frozen_idx == 1
+    for learn in (one, other):
+        learn.fit(1)
+        learn.unfreeze()
+        learn.fit(1)
+    assert same(one.model, other.model)
 
 
 def test_files_go_under_path_and_model_dir(make_learner, tmp_path):
