@@ -26,8 +26,8 @@ def make_loaders(seed: int) -> DataLoaders:
         PATTERN,
         seed=seed,
         bs=32,
-        item_tfms=RandomResizedCrop(192, min_scale=0.75),
-        batch_tfms=[*aug_transforms(size=160, max_warp=0.0), Normalize.from_stats(*imagenet_stats)],
+        item_tfms=RandomResizedCrop(160, min_scale=0.75),
+        batch_tfms=[*aug_transforms(size=128, max_warp=0.0), Normalize.from_stats(*imagenet_stats)],
     )
 
 
@@ -54,10 +54,10 @@ def train(out: Path, seed: int) -> None:
     print(f"{n_train} photographs to train on, {n_valid} to validate, {dls.c} breeds")
 
     learn = vision_learner(dls, mobilenet_v2, metrics=[error_rate, accuracy])
-    found = learn.lr_find()
+    found = learn.lr_find(num_it=40)
     save_figure(out / "lr_find.png", found.plot())
     print(f"lr_find suggests {found.valley:.1e}")
-    learn.fine_tune(4, base_lr=5e-3)
+    learn.fine_tune(3, base_lr=1e-2)
     fine_tuned = learn.validate()[-1]
     save_pictures(learn, out)
     model = out / "pets.lamina"
@@ -65,7 +65,7 @@ def train(out: Path, seed: int) -> None:
 
     print("\nThe same network from scratch:")
     scratch = vision_learner(dls, mobilenet_v2, pretrained=False, metrics=[error_rate, accuracy])
-    scratch.fit_one_cycle(5, 5e-3)
+    scratch.fit_one_cycle(4, 1e-2)
     from_scratch = scratch.validate()[-1]
 
     print("\nAccuracy on the photographs held out:")
