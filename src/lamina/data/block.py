@@ -337,17 +337,21 @@ class DataBlock:
         """
         return partial(self.dataloaders(source, path, **options), partial_n)
 
-    def summary(self, source: Any, bs: int = 4) -> Summary:
+    def summary(self, source: Any, bs: int = 4, *, show_batch: bool = False) -> Summary:
         """Carry a few items through every step, and tell what each step made of them.
 
         Args:
             source: what `dataloaders` would be given.
             bs: how many items to put together.
+            show_batch: whether to draw a batch too.
 
         Returns:
             The report; its `str` is the text. If a step fails, its error carries the report so far.
         """
-        return trace(self, source, bs)
+        report = trace(self, source, bs)
+        if show_batch:
+            self.dataloaders(source, bs=bs).show_batch()
+        return report
 
     def new(self, **changes: Any) -> "DataBlock":
         """Return a copy in which some arguments differ; this one stays as it is.

@@ -353,7 +353,7 @@ class EncodedMultiCategorize(MultiCategorize):
 
     def encodes(self, x: Any) -> TensorMultiCategory:
         """Return the numbers as a float vector."""
-        out = tensor(list(self._labels(x)), dtype=torch.float32)
+        out = tensor(np.array(list(self._labels(x)), dtype=np.float32))
         if len(out) != len(_known(self)):
             raise ItemError(
                 f"EncodedMultiCategorize: {len(out)} numbers for {len(self.vocab)} labels. Give "

@@ -34,7 +34,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from lamina.data.loading.options import OPTIONS, STAGES, LoaderOptions, check_options
-from lamina.data.loading.plan import Plan, Skipped, count_repeats, n_batches
+from lamina.data.loading.plan import Plan, SkipReport, count_repeats, n_batches
 from lamina.data.loading.share import blocks, note, rank_of
 from lamina.data.loading.stages import Stages
 from lamina.data.loading.threads import Threads
@@ -73,7 +73,7 @@ class DataLoader(Stages):
 
     Attributes:
         epoch: the number of the next pass; it advances when a pass starts.
-        skipped: what the current or latest pass skipped, and why.
+        skipped: what the current or latest pass skipped, and why; prints counts.
         indexed: whether items are fetched by index.
         plan: the pass that is going on, for stages that want to know.
 
@@ -114,7 +114,7 @@ class DataLoader(Stages):
         self.device = None if device is None else parse_device(device)
         self.options: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
         self.epoch = 0
-        self.skipped: list[Skipped] = []
+        self.skipped = SkipReport()
         self.plan: Plan | None = None
         self._crew: Crew | Threads | None = None
         self._first = 0  # the batch that the next pass begins with
@@ -241,7 +241,7 @@ class DataLoader(Stages):
     # One pass.
 
     def _run(self, plan: Plan, n_workers: int, *, keeps_place: bool = False) -> Generator[Any]:
-        self.skipped = []
+        self.skipped = SkipReport()
         is_empty = True
         source = self._finished(plan, n_workers)
         try:

@@ -94,6 +94,14 @@ class TfmdDL(DataLoader):
         parts = tuple(b) if isinstance(b, tuple | list) else (b,)
         return parts[: self.n_inp], parts[self.n_inp :]
 
+    def decode(self, b: Any) -> Any:
+        """Undo what `after_batch` did to a batch, and bring it to the CPU.
+
+        Args:
+            b: a batch, as `after_batch` gives it.
+        """
+        return to_cpu(self.pipelines["after_batch"].decode(b))
+
     def decode_batch(self, b: Any, max_n: int = 9, *, full: bool = True) -> L[Any]:
         """Return the first items of a batch, decoded.
 
@@ -102,7 +110,7 @@ class TfmdDL(DataLoader):
             max_n: how many items at most.
             full: whether to decode to the beginning; False stops where an item can show itself.
         """
-        samples = batch_to_samples(to_cpu(self.pipelines["after_batch"].decode(b)), max_n)
+        samples = batch_to_samples(self.decode(b), max_n)
         return L([self._decode_sample(sample, full=full) for sample in samples])
 
     def show_batch(

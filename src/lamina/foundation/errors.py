@@ -181,10 +181,15 @@ def closest(got: str, known: Iterable[str]) -> str | None:
     Example:
         >>> closest("metric", ["metrics", "model"])
         'metrics'
+        >>> closest("batch_size", ["batch_tfms", "bs"])
+        'bs'
         >>> closest("zzz", ["metrics", "model"]) is None
         True
     """
     by_lower = {name.lower(): name for name in known}
+    initials = "".join(word[:1] for word in got.lower().split("_"))
+    if len(initials) > 1 and initials in by_lower:
+        return by_lower[initials]
     matches = get_close_matches(got.lower(), list(by_lower), n=1)
     return by_lower[matches[0]] if matches else None
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, cast
 
 from lamina.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock
 from lamina.data.get import ItemGetter, get_image_files
@@ -34,6 +34,7 @@ class ImageLoaderArgs(LoadersArgs, total=False):
     item_tfms: Any
     batch_tfms: Any
     img_cls: type[PILBase]
+    y_block: Any
 
 
 class SegmentationLoaderArgs(ImageLoaderArgs, total=False):
@@ -45,6 +46,7 @@ class SegmentationLoaderArgs(ImageLoaderArgs, total=False):
 
 _LOADING = tuple(LoadersArgs.__annotations__)
 _KNOWN = tuple(ImageLoaderArgs.__annotations__)
+_CSV = ("csv_fname", "header", "delimiter", "quoting")
 
 
 class ImageDataLoaders(DataLoaders):
@@ -52,9 +54,9 @@ class ImageDataLoaders(DataLoaders):
 
     All factories take, as keywords: `valid_pct` (0.2), the fraction held out at random; `seed`
     (None), of the split and of all data randomness; `item_tfms` and `batch_tfms`; `img_cls`
-    (`PILImage`); `bs` (64), `val_bs` (as `bs`), `shuffle` (True), `num_workers` (0), `device`
-    (the default one), and what else `LoadersArgs` lists. Unknown keywords raise
-    `UnknownArgumentError`.
+    (`PILImage`); `y_block`, the block of the target, where its labels should not decide; `bs` (64),
+    `val_bs` (as `bs`), `shuffle` (True), `num_workers` (0), `device` (the default one), and what
+    else `LoadersArgs` lists. Unknown keywords raise `UnknownArgumentError`.
     """
 
     @classmethod
@@ -156,8 +158,6 @@ class ImageDataLoaders(DataLoaders):
         path: str | Path,
         fnames: Paths,
         labels: Sequence[Any],
-        *,
-        y_block: Any = None,
         **options: Unpack[ImageLoaderArgs],
     ) -> Self:
         """From a list of files, relative to `path`, and the list of their labels.
@@ -166,7 +166,6 @@ class ImageDataLoaders(DataLoaders):
             path: The folder of the files.
             fnames: The files.
             labels: One label a file; lists of labels make a multi-label target, floats a number.
-            y_block: The block of the target, when the labels' type should not decide.
             options: See the class.
 
         Raises:
@@ -178,10 +177,9 @@ class ImageDataLoaders(DataLoaders):
                 "Give one label for each file."
             )
         pairs = [(Path(path) / f, label) for f, label in zip(fnames, labels, strict=True)]
-        block = y_block or _block_for(labels)
         where, split = "ImageDataLoaders.from_lists", _random_split(options)
         x, y = ItemGetter(0), ItemGetter(1)
-        return cls._make(where, path, pairs, y, split, x=x, y=block, **options)
+        return cls._make(where, path, pairs, y, split, x=x, y=_block_for(labels), **options)
 
     @classmethod
     @strict
@@ -191,7 +189,7 @@ class ImageDataLoaders(DataLoaders):
         path: str | Path = ".",
         *,
         fn_col: int | str = 0,
-        label_col: int | str = 1,
+        label_col: int | str | Sequence[int | str] = 1,
         folder: str | Path | None = None,
         suff: str = "",
         label_delim: str | None = None,
@@ -204,10 +202,10 @@ class ImageDataLoaders(DataLoaders):
             df: A pandas data frame.
             path: The folder of the files.
             fn_col: Column of the file names.
-            label_col: Column of the labels.
+            label_col: Column of the labels, or several columns: the target is multi-label then.
             folder: Folder under `path`.
             suff: Added to the file names.
-            label_delim: Splits several labels in a cell; the target is multi-label then.
+            label_delim: Splits several labels in a cell; the target is multi-label too.
             valid_col: Column that is true for validation rows, in place of a random split.
             options: See the class.
         """
@@ -215,24 +213,39 @@ class ImageDataLoaders(DataLoaders):
         split = _random_split(options) if valid_col is None else ColSplitter(valid_col)
         x = ColReader(fn_col, pref=f"{pref.as_posix()}/", suff=suff)
         y = ColReader(label_col, label_delim=label_delim)
-        block = MultiCategoryBlock() if label_delim else CategoryBlock()
+        is_multi = label_delim or isinstance(label_col, list | tuple)
+        block = MultiCategoryBlock() if is_multi else CategoryBlock()
         where = "ImageDataLoaders.from_df"
         return cls._make(where, path, df, y, split, x=x, y=block, **options)
 
     @classmethod
-    def from_csv(cls, path: str | Path, csv_fname: str = "labels.csv", **options: Any) -> Self:
+    def from_csv(
+        cls,
+        path: str | Path,
+        csv_fname: str = "labels.csv",
+        *,
+        header: Any = "infer",
+        delimiter: str | None = None,
+        quoting: int = 0,
+        **options: Any,
+    ) -> Self:
         """From a table in `path`, read with pandas; see `from_df` for the keywords.
 
         Args:
             path: The folder of the table and the files.
             csv_fname: Name of the table.
+            header: Row of the column names, None if there is none.
+            delimiter: What stands between two cells; a comma unless given.
+            quoting: How cells are quoted, one of `csv`'s constants.
             options: Those of `from_df`.
         """
         import pandas as pd
 
         known = allowed_keywords(cls.from_df) or ()
-        refuse_unknown("ImageDataLoaders.from_csv", options, ["csv_fname", *known])
-        return cls.from_df(pd.read_csv(Path(path) / csv_fname), path, **options)
+        refuse_unknown("ImageDataLoaders.from_csv", options, [*_CSV, *known])
+        file = Path(path) / csv_fname
+        table = pd.read_csv(file, header=header, delimiter=delimiter, quoting=cast("Any", quoting))
+        return cls.from_df(table, path, **options)
 
     @classmethod
     def _make(  # all parts of a data block, called from the factories only
@@ -249,8 +262,9 @@ class ImageDataLoaders(DataLoaders):
         **options: Unpack[ImageLoaderArgs],
     ) -> Self:
         refuse_unknown(where, options, _KNOWN)
+        y = options.get("y_block") or y or CategoryBlock(vocab=vocab)
         block = DataBlock(
-            blocks=(ImageBlock(options.get("img_cls", PILImage)), y or CategoryBlock(vocab=vocab)),
+            blocks=(ImageBlock(options.get("img_cls", PILImage)), y),
             splitter=split,
             get_x=x,
             get_y=label,
@@ -284,7 +298,7 @@ class SegmentationDataLoaders(DataLoaders):
         """
         where = "SegmentationDataLoaders.from_label_func"
         refuse_unknown(where, options, SegmentationLoaderArgs.__annotations__)
-        mask = MaskBlock(options.get("codes"), options.get("values"))
+        mask = options.get("y_block") or MaskBlock(options.get("codes"), options.get("values"))
         block = DataBlock(
             blocks=(ImageBlock(options.get("img_cls", PILImage)), mask),
             splitter=_random_split(options),

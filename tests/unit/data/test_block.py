@@ -1,5 +1,6 @@
 """The data block: a recipe from a source to loaders."""
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -209,6 +210,13 @@ def test_the_summary_tells_every_step():
 def test_the_summary_sets_batch_transforms_up():
     report = recipe(batch_tfms=Normalize).summary(list(range(10)))
     assert abs(float(report.batch[0].mean())) < 1e-5
+
+
+def test_the_summary_draws_a_batch_on_request():
+    plt.close("all")
+    recipe().summary(list(range(10)), bs=3, show_batch=True)
+    assert sum(len(ax.images) for ax in plt.gcf().axes) == 3
+    plt.close("all")
 
 
 def test_a_failing_step_is_the_last_of_the_summary():

@@ -436,3 +436,21 @@ def test_a_loader_can_be_pickled_after_use():
     dl = DataLoader(range(4), bs=2, num_workers=1, after_item=fail_on_seven)
     list(dl)
     assert flat(pickle.loads(pickle.dumps(dl))) == [0, 1, 2, 3]
+
+
+def test_what_was_skipped_is_counted_by_reason():
+    def skip(x: int) -> int:
+        if x > 2:
+            raise SkipItem("too large" if x > 3 else "")
+        return x
+
+    dl = DataLoader(range(6), bs=2, after_item=skip)
+    list(dl)
+    assert repr(dl.skipped) == "3 items skipped: 2 x too large, 1 x no reason given"
+    list(dl.new(range(2)))
+    assert repr(dl.new(range(2)).skipped) == "0 items skipped"
+
+
+def test_the_long_name_of_the_batch_size_leads_to_the_short_one():
+    with pytest.raises(UnknownArgumentError, match=r"'batch_size'\. Did you mean 'bs'"):
+        DataLoader(range(3), batch_size=2)

@@ -1,38 +1,61 @@
 """The fifteen stages of the loader: their order, and that each can be replaced."""
 
+import os
 from typing import Any
 
 import pytest
 import torch
 
 from lamina.data.loader import STAGES, DataLoader
+from lamina.data.tfmd_loader import TfmdDL
 from lamina.tensor.types import TensorImage, TensorMask
 
 WORKERS = [0, 1, 2]
 
 
-def recorded(calls: list[str], *, wrap: dict[str, Any]) -> dict[str, Any]:
-    def stage(name: str, fn: Any) -> Any:
-        def run(*args: Any) -> Any:
-            calls.append(name)
-            return fn(*args)
-
-        return run
-
-    return {name: stage(name, fn) for name, fn in wrap.items()}
+PER_ITEM = ["do_item", "create_item", "after_item"]
+PER_BATCH = ["do_batch", "before_batch", "create_batch", "retain"]
 
 
-def test_the_stages_run_in_the_documented_order():
-    calls: list[str] = []
-    dl = DataLoader(range(2), bs=2, shuffle=True)
-    stages = recorded(calls, wrap={name: getattr(dl, name) for name in STAGES})
-    for name, fn in stages.items():
-        setattr(dl, name, fn)
-    list(dl)
-    item = ["do_item", "create_item", "after_item"]
-    expected = ["before_iter", "get_idxs", "shuffle_fn", "sample", "create_batches", *item, *item]
-    assert len(STAGES) == 15
-    assert calls == [*expected, *STAGES[9:]]
+def by_argument(cls: type, write: Any) -> Any:
+    made: list[Any] = []
+
+    def stage(name: str) -> Any:
+        return lambda *args: (write(name), getattr(cls, name)(made[0], *args))[1]
+
+    made.append(cls(range(4), bs=2, shuffle=True, **{name: stage(name) for name in STAGES}))
+    return made[0]
+
+
+def by_subclass(cls: type, write: Any) -> Any:
+    def stage(name: str) -> Any:
+        return lambda self, *args: (write(name), getattr(cls, name)(self, *args))[1]
+
+    mine = type("Mine", (cls,), {name: stage(name) for name in STAGES})
+    return mine(range(4), bs=2, shuffle=True)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("replace", [by_argument, by_subclass])
+@pytest.mark.parametrize("cls", [DataLoader, TfmdDL])
+def test_the_fifteen_stages_run_in_the_documented_order(cls, replace, workers, tmp_path):
+    def write(name: str) -> None:
+        with (tmp_path / str(os.getpid())).open("a") as file:
+            file.write(f"{name} ")
+
+    dl = replace(cls, write)
+    dl.num_workers = workers
+    assert sorted(x for batch in dl for x in batch.tolist()) == [0, 1, 2, 3]
+    logs = {int(file.name): file.read_text().split() for file in tmp_path.iterdir()}
+    here = logs.pop(os.getpid())
+    start, batch = ["before_iter", "get_idxs", "shuffle_fn"], [*PER_ITEM, *PER_ITEM, *PER_BATCH]
+    made = ["sample", "create_batches", *batch, "after_batch", *batch, "after_batch"]
+    if workers:
+        assert here == [*start, "after_batch", "after_batch", "after_iter"]
+        assert list(logs.values()) == [["wif", "sample", "create_batches", *batch]] * 2
+    else:
+        assert (here, logs) == ([*start, *made, "after_iter"], {})
+    assert len(STAGES) == len({*start, "wif", *made, "after_iter"}) == 15
 
 
 REPLACED = {
@@ -51,27 +74,32 @@ REPLACED = {
 }
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+IN_TWO_WORKERS = {  # these two stages work on a worker's share
+    "sample": [[1, 1], [1, 1], [2], [2]],
+    "create_batches": [[0], [2], [1], [3]],
+}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("stage", REPLACED)
-def test_each_stage_can_be_replaced_by_a_function(stage, workers):
+@pytest.mark.parametrize("by", ["argument", "subclass"])
+def test_each_stage_can_be_replaced(stage, workers, by):
     fn, expected = REPLACED[stage]
-    is_shuffled = stage == "shuffle_fn"
-    dl = DataLoader(range(4), bs=2, shuffle=is_shuffled, num_workers=workers, **{stage: fn})
+    options: dict[str, Any] = {"shuffle": stage == "shuffle_fn", "num_workers": workers}
+    if by == "argument":
+        dl = DataLoader(range(4), bs=2, **options, **{stage: fn})
+    else:
+        mine = type("Mine", (DataLoader,), {stage: lambda self, *args: fn(*args)})
+        dl = mine(range(4), bs=2, **options)
+    expected = IN_TWO_WORKERS.get(stage, expected) if workers else expected
     assert [b.tolist() for b in dl] == expected
-
-
-@pytest.mark.parametrize("stage", REPLACED)
-def test_each_stage_can_be_replaced_by_a_subclass(stage):
-    fn, expected = REPLACED[stage]
-    cls = type("Mine", (DataLoader,), {stage: lambda self, *args: fn(*args)})
-    assert [b.tolist() for b in cls(range(4), bs=2, shuffle=stage == "shuffle_fn")] == expected
 
 
 def test_the_stages_around_a_pass_can_be_replaced():
     calls: list[str] = []
-    hooks = recorded(calls, wrap=dict.fromkeys(["before_iter", "after_iter"], lambda: None))
-    dl = DataLoader(range(4), bs=2, **hooks)
-    for _ in dl:
+    around = ("before_iter", "after_iter")
+    hooks: dict[str, Any] = {name: lambda name=name: calls.append(name) for name in around}
+    for _ in DataLoader(range(4), bs=2, **hooks):
         break
     assert calls == ["before_iter", "after_iter"]
 

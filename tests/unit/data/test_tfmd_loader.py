@@ -172,3 +172,10 @@ def test_unknown_options_of_a_picture_are_refused(images):
     dl = TfmdDL(images.train, bs=4, after_batch=IntToFloatTensor())
     with pytest.raises(UnknownArgumentError, match="Did you mean 'figsize'"):
         dl.show_batch(figsiz=(3, 3))
+
+
+def test_a_batch_is_decoded_as_a_whole(images):
+    dl = TfmdDL(images, bs=2, after_batch=IntToFloatTensor)
+    x, y = dl.decode(dl.one_batch())
+    assert x[:, 0, 0, 0].tolist() == PIXELS[:2]
+    assert type(y) is TensorCategory

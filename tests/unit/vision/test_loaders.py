@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from torch import nn
 
-from lamina.data.block import CategoryBlock
+from lamina.data.block import CategoryBlock, MultiCategoryBlock
 from lamina.data.task import MultiLabel, Regression, SingleLabel
 from lamina.foundation.errors import DataError
 from lamina.train.learner import Learner
@@ -132,3 +132,26 @@ def test_all_options_of_loaders_are_taken(folder, names):
     assert dls.train.n == 7
     assert not dls.train.drop_last
     assert dls.valid.bs == 2
+
+
+def test_several_columns_of_labels(folder, table):
+    table["colour"] = ["red", "black"] * 6
+    dls = ImageDataLoaders.from_df(table, folder, label_col=["label", "colour"], **OPTIONS)
+    assert dls.task == MultiLabel(vocab=["black", "cat", "dog", "red"])
+    assert dls.valid_ds.decode(dls.valid_ds[0])[1] in (["cat", "red"], ["black", "dog"])
+
+
+def test_columns_of_truth_values_need_their_names(folder, table):
+    table["wild"] = [0, 1] * 6
+    block = MultiCategoryBlock(encoded=True, vocab=["held", "wild"])
+    dls = ImageDataLoaders.from_df(
+        table, folder, label_col=["held", "wild"], y_block=block, valid_col="held", **OPTIONS
+    )
+    assert dls.valid_ds[1][1].tolist() == [1, 1]
+
+
+def test_a_table_in_a_file_may_have_any_form(folder):
+    rows = [f"{i}.png;{'cat' if i % 2 else 'dog'}" for i in range(12)]
+    (folder / "labels.csv").write_text("\n".join(rows))
+    dls = ImageDataLoaders.from_csv(folder, header=None, delimiter=";", **OPTIONS)
+    assert (dls.vocab, len(dls.train_ds)) == (["cat", "dog"], 10)

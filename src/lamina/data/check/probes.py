@@ -36,7 +36,7 @@ PROBES: Registry[Probe] = Registry("probe")
 _RARE = 10  # training items below which a class is rare
 _UNEVEN = 20  # times the smallest class that make the largest one too large
 _CLASSES = 12  # classes in the table
-_STRATIFY = "Let the split keep the shares: TrainTestSplitter(stratify=labels)."
+_STRATIFY = "Let the split keep the shares: StratifiedSplitter(label)."
 
 
 @PROBES.register("unreadable")

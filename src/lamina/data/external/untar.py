@@ -17,6 +17,7 @@ from lamina.foundation.signatures import strict
 
 __all__ = ["home", "sample_file", "samples", "samples_folder", "untar_data"]
 
+_FOLDERS = {"data": "data", "model": "models"}
 _log = logging.getLogger("lamina.data")
 
 
@@ -86,15 +87,17 @@ def untar_data(
     *,
     archive: str | Path | None = None,
     data: str | Path | None = None,
+    c_key: str = "data",
     force_download: bool = False,
     base: str | Path | None = None,
     full: bool | None = None,
 ) -> Path:
     """Return a local folder with the data set, unpacking or downloading it where needed.
 
-    Looked at in this order: a folder `./data/<name>`; a sample bundled with Lamina that stands in
-    for the set; the cache; the network. A bundled sample has the layout of the full set and fewer
-    items (`URLs.PETS` gives 607 photographs, not 7,390), which a log message says once.
+    Looked at in this order: a folder `./data/<name>`, of weights `./models/<name>`; a sample
+    bundled with Lamina that stands in for the set; the cache; the network. A bundled sample has the
+    layout of the full set and fewer items (`URLs.PETS` gives 607 photographs, not 7,390), which a
+    log message says once.
 
     An archive without a published SHA-256 is pinned to that of its first transfer: if the address
     later gives another file, it is refused. `LAMINA_MIRRORS` names servers to ask first, and
@@ -104,13 +107,14 @@ def untar_data(
         url: a name of `URLs`, the name of a bundled sample, or the address of an archive.
         archive: the folder for archives; default `<base>/archive`.
         data: the folder for unpacked sets; default `<base>/data`.
+        c_key: "data", or "model" for weights: they are kept in `models` instead of `data`.
         force_download: fetch and unpack again, the full set.
         base: the folder for both; default `home()`.
         full: True insists on the full set, False allows a bundled sample; default: whether the
             environment variable `LAMINA_FULL_DATA` is set.
 
     Raises:
-        UnknownNameError: the name is not known.
+        UnknownNameError: the name, or the key, is not known.
         DownloadError: the archive could not be had; the message says where to put it by hand.
         ArchiveError: the archive is damaged or hostile.
 
@@ -120,10 +124,12 @@ def untar_data(
         lamina.foundation.errors.UnknownNameError: untar_data: unknown data set 'MNIST_TNY'. ...
     """
     source = find_source(url)
+    if c_key not in _FOLDERS:
+        raise UnknownNameError("c_key", c_key, _FOLDERS, where="untar_data")
     root = Path(base) if base is not None else home()
     if full is None:
         full = force_download or bool(os.environ.get("LAMINA_FULL_DATA"))
-    local = Path("data") / source.stem
+    local = Path(_FOLDERS[c_key]) / source.stem
     if data is None and not force_download and not source.bundled and local.is_dir():
         return local
     sample = source.sample
@@ -135,7 +141,7 @@ def untar_data(
             "here. Set LAMINA_SAMPLES to the repository's folder 'samples'."
         )
     archives = Path(archive) if archive is not None else root / "archive"
-    folder = (Path(data) if data is not None else root / "data") / source.stem
+    folder = (Path(data) if data is not None else root / _FOLDERS[c_key]) / source.stem
     return _untar_download(source, archives / source.file, folder, force=force_download)
 
 

@@ -4,6 +4,7 @@ Everything follows from the seed, the epoch and the list of samples, so any work
 batch, and makes the same one.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,7 +15,17 @@ from torch import Tensor
 
 from lamina.foundation.seeding import Randomness, derive
 
-__all__ = ["Late", "Order", "Plan", "Skipped", "chunked", "count_repeats", "n_batches", "shuffled"]
+__all__ = [
+    "Late",
+    "Order",
+    "Plan",
+    "SkipReport",
+    "Skipped",
+    "chunked",
+    "count_repeats",
+    "n_batches",
+    "shuffled",
+]
 
 
 class Order(Sequence[int]):
@@ -67,6 +78,20 @@ class Skipped:
     index: object
     item: str
     reason: str
+
+
+class SkipReport(list[Skipped]):
+    """What a pass skipped, in order; prints how often for which reason.
+
+    Example:
+        >>> SkipReport([Skipped(3, "a.jpg", "too dark"), Skipped(5, "b.jpg", "too dark")])
+        2 items skipped: 2 x too dark
+    """
+
+    def __repr__(self) -> str:
+        counts = Counter(skip.reason or "no reason given" for skip in self).most_common()
+        listed = ", ".join(f"{n} x {reason}" for reason, n in counts)
+        return f"{len(self)} items skipped{': ' if self else ''}{listed}"
 
 
 class Late(Randomness):

@@ -46,7 +46,7 @@ def test_label_only_in_validation_is_an_error_that_names_its_items():
     found = examined(labelled([*CLEAN, ("strange", "c")], 40))
     assert found["label only in validation"].severity == "error"
     assert list(found["label only in validation"].items) == ["valid[10]"]
-    assert "stratify" in found["label only in validation"].advice
+    assert "StratifiedSplitter" in found["label only in validation"].advice
 
 
 def test_label_only_in_validation_that_the_vocabulary_has_is_a_warning():

@@ -223,3 +223,11 @@ def test_an_archive_that_does_not_fit_leaves_nothing_behind(birds, archive):
     worker.join()
     assert worker.exitcode == 0
     assert [p.name for p in (home() / "data").iterdir()] == ["birds.lock"]
+
+
+def test_weights_have_a_folder_of_their_own(birds, tmp_path):
+    assert untar_data(birds, c_key="model") == home() / "models" / "birds"
+    (tmp_path / "models" / "birds").mkdir(parents=True)
+    assert untar_data(birds, c_key="model").resolve() == tmp_path / "models" / "birds"
+    with pytest.raises(UnknownNameError, match="Did you mean 'model'"):
+        untar_data(birds, c_key="models")
