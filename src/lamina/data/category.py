@@ -182,9 +182,25 @@ class MultiCategory(L[Any]):
         return show_title(sep.join(map(str, self)), ax=ax, **options)
 
 
+class _HasVocab:
+    """What transforms with a vocabulary share."""
+
+    vocab: Any
+    add_na: bool
+
+    def __post_init__(self) -> None:
+        if self.vocab is not None and not isinstance(self.vocab, CategoryMap):
+            self.vocab = CategoryMap(self.vocab, sort=False, add_na=self.add_na)
+
+    @property
+    def c(self) -> int | None:
+        """The number of labels, once known."""
+        return None if self.vocab is None else len(self.vocab)
+
+
 @savable
 @dataclass
-class Categorize(Transform):
+class Categorize(_HasVocab, Transform):
     """One label to its index in a vocabulary, which is that of the training items unless given.
 
     Args:
@@ -203,15 +219,6 @@ class Categorize(Transform):
     sort: bool = True
     add_na: bool = False
     order: ClassVar[int] = 1
-
-    def __post_init__(self) -> None:
-        if self.vocab is not None and not isinstance(self.vocab, CategoryMap):
-            self.vocab = CategoryMap(self.vocab, sort=False, add_na=self.add_na)
-
-    @property
-    def c(self) -> int | None:
-        """The number of labels, once known."""
-        return None if self.vocab is None else len(self.vocab)
 
     @property
     def task(self) -> SingleLabel | None:
@@ -235,7 +242,7 @@ class Categorize(Transform):
 
 @savable
 @dataclass
-class MultiCategorize(ItemTransform):
+class MultiCategorize(_HasVocab, ItemTransform):
     """Several labels to their indices in a vocabulary.
 
     Args:
@@ -253,15 +260,6 @@ class MultiCategorize(ItemTransform):
     vocab: Any = None
     add_na: bool = False
     order: ClassVar[int] = 1
-
-    def __post_init__(self) -> None:
-        if self.vocab is not None and not isinstance(self.vocab, CategoryMap):
-            self.vocab = CategoryMap(self.vocab, sort=False, add_na=self.add_na)
-
-    @property
-    def c(self) -> int | None:
-        """The number of labels, once known."""
-        return None if self.vocab is None else len(self.vocab)
 
     @property
     def task(self) -> MultiLabel | None:

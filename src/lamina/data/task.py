@@ -38,9 +38,21 @@ class Task:
         )
 
 
+@dataclass(frozen=True)
+class _OverVocab(Task):
+    """A task whose outputs are those of a vocabulary, one each."""
+
+    vocab: Sequence[Any]
+
+    @property
+    def n_out(self) -> int:
+        """One output per label."""
+        return len(self.vocab)
+
+
 @savable
 @dataclass(frozen=True)
-class SingleLabel(Task):
+class SingleLabel(_OverVocab):
     """Exactly one label per item.
 
     Args:
@@ -51,17 +63,10 @@ class SingleLabel(Task):
         2
     """
 
-    vocab: Sequence[Any]
-
-    @property
-    def n_out(self) -> int:
-        """One output per label."""
-        return len(self.vocab)
-
 
 @savable
 @dataclass(frozen=True)
-class MultiLabel(Task):
+class MultiLabel(_OverVocab):
     """Any number of labels per item.
 
     Args:
@@ -69,13 +74,7 @@ class MultiLabel(Task):
         thresh: the probability from which a label counts as predicted.
     """
 
-    vocab: Sequence[Any]
     thresh: float = 0.5
-
-    @property
-    def n_out(self) -> int:
-        """One output per label."""
-        return len(self.vocab)
 
 
 @savable
@@ -130,19 +129,12 @@ class Boxes(Task):
 
 @savable
 @dataclass(frozen=True)
-class NextToken(Task):
+class NextToken(_OverVocab):
     """The token that follows.
 
     Args:
         vocab: the tokens, in the order of the outputs.
     """
-
-    vocab: Sequence[Any]
-
-    @property
-    def n_out(self) -> int:
-        """One output per token."""
-        return len(self.vocab)
 
 
 @savable
