@@ -8,8 +8,10 @@ from lamina.data.pipeline import Pipeline
 from lamina.foundation.seeding import Randomness, using
 from lamina.tensor.collate import collate
 from lamina.tensor.types import TensorBBox, TensorImage, TensorMask, TensorPoint, in_pixels, plain
-from lamina.vision.augmentation.augment import Dihedral, aug_transforms
-from lamina.vision.augmentation.resize import FlipItem, RandomResizedCrop, Resize
+from lamina.vision.augmentation.augment import aug_transforms
+from lamina.vision.augmentation.resize import RandomResizedCrop, Resize
+from lamina.vision.augmentation.spatial import Dihedral
+from lamina.vision.augmentation.symmetry import FlipItem
 from lamina.vision.images import PILImage, PILMask
 from lamina.vision.opening import ToTensor
 from lamina.vision.targets.points import PointScaler

@@ -379,20 +379,26 @@ from lamina.train.persistence import (
     load_learner,
 )
 from lamina.vision.augmentation.augment import (
+    aug_transforms,
+)
+from lamina.vision.augmentation.lighting import (
     Brightness,
     Contrast,
+    Saturation,
+)
+from lamina.vision.augmentation.resize import (
+    RandomResizedCrop,
+    Resize,
+)
+from lamina.vision.augmentation.spatial import (
     Dihedral,
     Flip,
     Rotate,
-    Saturation,
     Warp,
     Zoom,
-    aug_transforms,
 )
-from lamina.vision.augmentation.resize import (
+from lamina.vision.augmentation.symmetry import (
     FlipItem,
-    RandomResizedCrop,
-    Resize,
 )
 from lamina.vision.blocks import (
     BBoxBlock,

@@ -7,29 +7,36 @@ picture how small it may be decoded.
 
 import math
 import random
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from lamina.data.transform import ItemTransform
 from lamina.foundation.dispatch import TypeTable
 from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
 from lamina.foundation.seeding import current
-from lamina.tensor.types import PointsMeta, TensorBBox, TensorPoint, plain
+from lamina.tensor.types import TensorBBox, TensorPoint
+from lamina.vision.augmentation.coordinates import moved_coordinates
 from lamina.vision.images import PILBase, PILMask
 from lamina.vision.parts import each_part, parts_of
 
 __all__ = [
-    "FlipItem",
+    "CropPad",
     "Placement",
+    "RandomCrop",
     "RandomResizedCrop",
+    "RatioResize",
     "Resize",
     "SizedTransform",
+    "box_at",
     "image_size",
+    "largest_box",
     "placed",
 ]
 
@@ -97,24 +104,15 @@ def _padded(im: Image.Image, place: Placement) -> Image.Image:
 
 
 def _place_coordinates(x: Any, place: Placement) -> Any:
-    scaled = _scaled(x).reshape(-1, 2)
     left, top, right, bottom = place.box
-    fractions = ((scaled + 1) / 2 - torch.tensor([left, top])) / torch.tensor(
-        [right - left, bottom - top]
-    )
-    pixels = fractions * torch.tensor(place.inner) + torch.tensor(place.margins[:2])
-    coords = (pixels * 2 / torch.tensor(place.size) - 1).reshape(x.shape)
-    return type(x)(coords, meta=PointsMeta(place.size))
+    start, extent = torch.tensor([left, top]), torch.tensor([right - left, bottom - top])
 
+    def move(points: Tensor) -> Tensor:
+        fractions = ((points + 1) / 2 - start) / extent
+        pixels = fractions * torch.tensor(place.inner) + torch.tensor(place.margins[:2])
+        return pixels * 2 / torch.tensor(place.size) - 1
 
-def _scaled(x: Any) -> torch.Tensor:
-    """Coordinates from -1 to 1; those in pixels cannot follow a picture that changes its size."""
-    if x.meta is None:
-        raise ContractError(
-            f"A {type(x).__name__} in pixels cannot be moved with its picture. Scale it first: "
-            "add PointScaler() to item_tfms, as PointBlock and BBoxBlock do."
-        )
-    return plain(x)
+    return moved_coordinates(x, move, place.size)
 
 
 placed.add(PILBase, _place_picture)
@@ -160,17 +158,29 @@ class SizedTransform(ItemTransform, overrides_verbs=True):
         return each_part(put, x)
 
 
-def _largest_box(width: float, height: float, aspect: float) -> tuple[float, float]:
+def largest_box(width: float, height: float, aspect: float) -> tuple[float, float]:
     """The largest (width, height) of the given aspect (width / height) inside a picture."""
     return min(width, height * aspect), min(height, width / aspect)
 
 
-def _box_at(
+def box_at(
     width: int, height: int, part: tuple[float, float], x: float, y: float
 ) -> tuple[float, float, float, float]:
     """The box of size `part` at the fraction `x`, `y` of the room there is, as fractions."""
     left, top = (width - part[0]) * x, (height - part[1]) * y
     return left / width, top / height, (left + part[0]) / width, (top + part[1]) / height
+
+
+def _margins(inner: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int, int]:
+    """What is missing around a picture in the middle: left, top, right, bottom."""
+    left, top = (target[0] - inner[0]) // 2, (target[1] - inner[1]) // 2
+    return left, top, target[0] - inner[0] - left, target[1] - inner[1] - top
+
+
+def _check(where: str, **choices: tuple[str, Iterable[str]]) -> None:
+    for name, (value, known) in choices.items():
+        if value not in known:
+            raise ContractError(f"{where}: {name}={value!r}. Choose one of {tuple(known)}.")
 
 
 @savable
@@ -199,27 +209,20 @@ class Resize(SizedTransform):
     pad_mode: str = "reflection"
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("method", self.method, METHODS),
-            ("pad_mode", self.pad_mode, tuple(PAD_MODES)),
-        ):
-            if value not in known:
-                raise ContractError(f"Resize: {name}={value!r}. Choose one of {known}.")
+        _check("Resize", method=(self.method, METHODS), pad_mode=(self.pad_mode, PAD_MODES))
 
     def place(self, width: int, height: int, rng: random.Random | None) -> Placement:
         """Choose the part by `method`."""
         target = image_size(self.size)
         if self.method == "crop":
-            part = _largest_box(width, height, target[0] / target[1])
+            part = largest_box(width, height, target[0] / target[1])
             x, y = (0.5, 0.5) if rng is None else (rng.random(), rng.random())
-            return Placement(_box_at(width, height, part, x, y), target)
+            return Placement(box_at(width, height, part, x, y), target)
         whole = (0.0, 0.0, 1.0, 1.0)
         if self.method == "squish":
             return Placement(whole, target)
-        inner = [max(1, round(v)) for v in _largest_box(*target, width / height)]
-        left, top = (target[0] - inner[0]) // 2, (target[1] - inner[1]) // 2
-        margins = (left, top, target[0] - inner[0] - left, target[1] - inner[1] - top)
-        return Placement(whole, target, margins, self.pad_mode)
+        inner = [max(1, round(v)) for v in largest_box(*target, width / height)]
+        return Placement(whole, target, _margins((inner[0], inner[1]), target), self.pad_mode)
 
 
 @savable
@@ -261,13 +264,13 @@ class RandomResizedCrop(SizedTransform):
             aspect = math.exp(rng.uniform(*map(math.log, self.ratio)))
             w, h = math.sqrt(area * aspect), math.sqrt(area / aspect)
             if w <= width and h <= height:
-                box = _box_at(width, height, (w, h), rng.random(), rng.random())
+                box = box_at(width, height, (w, h), rng.random(), rng.random())
                 return Placement(box, target)
-        return Placement(_box_at(width, height, self._within(width, height), 0.5, 0.5), target)
+        return Placement(box_at(width, height, self._within(width, height), 0.5, 0.5), target)
 
     def _within(self, width: int, height: int) -> tuple[float, float]:
         low, high = self.ratio
-        return _largest_box(width, height, min(max(width / height, low), high))
+        return largest_box(width, height, min(max(width / height, low), high))
 
     def _middle(
         self, width: int, height: int, target: tuple[int, int]
@@ -275,36 +278,85 @@ class RandomResizedCrop(SizedTransform):
         extra = math.ceil(max(target) * self.val_xtra / 8) * 8
         w, h = self._within(width, height)
         part = (w * target[0] / (target[0] + extra), h * target[1] / (target[1] + extra))
-        return _box_at(width, height, part, 0.5, 0.5)
+        return box_at(width, height, part, 0.5, 0.5)
 
 
 @savable
 @dataclass(repr=False)
-class FlipItem(ItemTransform, overrides_verbs=True):
-    """Mirror all pictures of an item left and right, in training, with probability `p`.
+class CropPad(SizedTransform):
+    """Cut pictures to a size around their middle, and fill up where they are smaller.
+
+    No pixel is resampled.
+
+    Args:
+        size: Pixels: one number for a square, or (height, width).
+        pad_mode: What fills up: "zeros", "border" or "reflection".
+
+    Raises:
+        ContractError: An unknown pad mode.
 
     Example:
-        >>> from lamina.vision.images import PILImageBW
-        >>> row = PILImageBW.create(np.array([[0, 1, 2]], dtype=np.uint8))
-        >>> np.asarray(FlipItem(p=1.0)(row, split_idx=0)).tolist()
-        [[2, 1, 0]]
+        >>> from lamina.vision.images import PILImage
+        >>> CropPad((64, 32))(PILImage.wrap(Image.new("RGB", (100, 50))))
+        PILImage(mode=RGB, size=32x64)
     """
 
-    p: float = 0.5
+    size: Size
+    pad_mode: str = "zeros"
 
-    def __call__(self, x: Any, split_idx: int | None = None) -> Any:
-        """Mirror the pictures of `x` and what lies on them, all or none."""
-        if split_idx != 0 or current().python.random() >= self.p:
-            return x
-        return each_part(_mirrored, x)
+    def __post_init__(self) -> None:
+        _check(type(self).__name__, pad_mode=(self.pad_mode, PAD_MODES))
+
+    def place(
+        self, width: int, height: int, rng: random.Random | None
+    ) -> Placement:  # nothing is drawn
+        """Take the middle."""
+        return self._cut(width, height, lambda room: room // 2)
+
+    def _cut(self, width: int, height: int, at: Callable[[int], int]) -> Placement:
+        """Cut with the corner where `at` says, given how many pixels are left over."""
+        target = image_size(self.size)
+        w, h = min(width, target[0]), min(height, target[1])
+        left, top = at(width - w), at(height - h)
+        box = (left / width, top / height, (left + w) / width, (top + h) / height)
+        return Placement(box, target, _margins((w, h), target), self.pad_mode)
 
 
-def _mirrored(x: Any) -> Any:
-    if isinstance(x, PILBase):
-        return type(x).wrap(x.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
-    if isinstance(x, TensorPoint):
-        return TensorPoint.wrap(_scaled(x) * torch.tensor([-1.0, 1.0]), like=x)
-    if isinstance(x, TensorBBox):  # left and right change places
-        flipped = _scaled(x)[..., [2, 1, 0, 3]] * torch.tensor([-1.0, 1.0, -1.0, 1.0])
-        return TensorBBox.wrap(flipped, like=x)
-    return x
+@savable
+@dataclass(repr=False)
+class RandomCrop(CropPad):
+    """`CropPad` at a random place in training.
+
+    Example:
+        >>> from lamina.vision.images import PILImage
+        >>> RandomCrop(32)(PILImage.wrap(Image.new("RGB", (100, 50))), split_idx=0)
+        PILImage(mode=RGB, size=32x32)
+    """
+
+    def place(self, width: int, height: int, rng: random.Random | None) -> Placement:
+        """Draw the corner, or take the middle."""
+        if rng is None:
+            return super().place(width, height, rng)
+        return self._cut(width, height, lambda room: rng.randint(0, room))
+
+
+@savable
+@dataclass(repr=False)
+class RatioResize(SizedTransform):
+    """Bring the longer side of pictures to `max_sz` pixels and keep their aspect.
+
+    Example:
+        >>> from lamina.vision.images import PILImage
+        >>> RatioResize(40)(PILImage.wrap(Image.new("RGB", (100, 50))))
+        PILImage(mode=RGB, size=40x20)
+    """
+
+    max_sz: int
+
+    def place(
+        self, width: int, height: int, rng: random.Random | None
+    ) -> Placement:  # nothing is drawn
+        """Show everything."""
+        factor = self.max_sz / max(width, height)
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        return Placement((0.0, 0.0, 1.0, 1.0), size)

@@ -14,20 +14,18 @@ from lamina.tensor.types import (
     TensorPoint,
     plain,
 )
-from lamina.vision.augmentation.augment import (
-    Brightness,
-    Contrast,
+from lamina.vision.augmentation.augment import SpatialChain, aug_transforms
+from lamina.vision.augmentation.geometry import identity_matrix
+from lamina.vision.augmentation.lighting import Brightness, Contrast, Lighting, Saturation
+from lamina.vision.augmentation.spatial import (
+    DeterministicFlip,
     Dihedral,
     Flip,
-    Lighting,
+    RandomResizedCropGPU,
     Rotate,
-    Saturation,
-    SpatialChain,
     Warp,
     Zoom,
-    aug_transforms,
 )
-from lamina.vision.augmentation.geometry import identity_matrix
 
 SPATIAL = [
     Flip(1.0),
@@ -35,7 +33,16 @@ SPATIAL = [
     Rotate(40, 1.0),
     Zoom(1.0, 1.5, 1.0),
     Warp(0.3, 1.0),
-    SpatialChain([Flip(), Warp(0.2, 0.8), Rotate(20, 0.8), Zoom(1, 1.3, 0.8)]),
+    RandomResizedCropGPU(None, 0.5),
+    SpatialChain(
+        [
+            Flip(),
+            Warp(0.2, 0.8),
+            Rotate(20, 0.8),
+            Zoom(1, 1.3, 0.8),
+            RandomResizedCropGPU(None, 0.6),
+        ]
+    ),
 ]
 Pair = namedtuple("Pair", "x y")  # noqa: PYI024  # untyped on purpose
 
@@ -268,3 +275,28 @@ def test_a_perspective_of_the_largest_magnitude_has_no_horizon():
     with using(Randomness(0)):
         depth = (Warp(0.5, 1.0).matrices(1000, 1.0) @ corners.mT)[:, 2]
     assert depth.min() > 0
+
+
+def test_a_chain_crops_in_the_middle_outside_training():
+    chain = SpatialChain([Flip(), RandomResizedCropGPU(None, valid_scale=0.5)], size=4)
+    x = TensorImage(torch.arange(8.0).expand(1, 1, 8, 8))
+    torch.testing.assert_close(
+        plain(chain(x, split_idx=1)[0, 0, 0]), torch.tensor([2.0, 3.0, 4.0, 5.0])
+    )
+
+
+def test_the_usual_augmentation_can_crop():
+    (chain,) = aug_transforms(size=(24, 48), min_scale=0.5, batch=True)
+    crop = chain.tfms[-1]
+    assert (crop.min_scale, crop.ratio, chain.batch, chain.light.batch) == (
+        *(0.5, (2.0, 2.0)),
+        *(True, True),
+    )
+    with pytest.raises(ContractError, match=r"min_scale=0.5 without a size. Give size="):
+        aug_transforms(min_scale=0.5)
+
+
+def test_versions_reach_the_parts_of_a_chain():
+    chain = SpatialChain([DeterministicFlip()])
+    chain.set_version(1)
+    assert chain.matrices(1, 1.0)[0, 0, 0] == -1

@@ -1,7 +1,11 @@
+from colorsys import hsv_to_rgb, rgb_to_hsv
+
 import pytest
 import torch
 
-from lamina.vision.augmentation.lighting import relight
+from lamina.foundation.seeding import Randomness, using
+from lamina.tensor.types import TensorImage, plain
+from lamina.vision.augmentation.lighting import Hue, Lighting, relight, turn_hue
 
 
 def ramp(dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -87,3 +91,48 @@ def test_gradients_pass(in_place: bool):
         )
 
     assert torch.autograd.gradcheck(lit, x)
+
+
+def turned(x: torch.Tensor, turn: float) -> torch.Tensor:
+    return turn_hue(x, torch.full((len(x),), turn))
+
+
+@pytest.mark.parametrize("turn", [-0.7, -0.1, 0.0, 0.05, 0.4])
+def test_hue_is_that_of_hsv(turn: float):
+    x = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(0)).double()
+    expected = [
+        hsv_to_rgb((h + turn) % 1, s, v)
+        for h, s, v in (rgb_to_hsv(*p) for p in x.movedim(1, -1).reshape(-1, 3).tolist())
+    ]
+    got = turned(x, turn).movedim(1, -1).reshape(-1, 3)
+    torch.testing.assert_close(got, torch.tensor(expected).double(), rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_what_has_no_three_channels_has_no_hue(channels: int):
+    x = torch.rand(2, channels, 4, 4)
+    assert turned(x, 0.3) is x
+    assert torch.equal(relight(x, hue=torch.tensor([0.3, 0.3])), x)
+    (out,) = (Hue(p=1.0)(TensorImage(x), split_idx=0),)
+    assert torch.equal(plain(out), x)
+
+
+def test_grey_stays_grey_and_nothing_is_overwritten():
+    grey = torch.rand(2, 1, 4, 4).expand(-1, 3, -1, -1).contiguous()
+    before = grey.clone()
+    torch.testing.assert_close(turned(grey, 0.3), grey)
+    relight(grey, amounts(0.6, 0.6), hue=amounts(0.3, 0.3))
+    assert torch.equal(grey, before)
+
+
+def test_hue_joins_the_other_changes():
+    x = torch.rand(2, 3, 4, 4)
+    together = relight(x, amounts(0.6, 0.4), hue=amounts(0.1, 0.2))
+    torch.testing.assert_close(together, relight(turn_hue(x, amounts(0.1, 0.2)), amounts(0.6, 0.4)))
+
+
+def test_one_draw_of_light_for_the_whole_batch_on_demand():
+    x = TensorImage(torch.rand(1, 3, 4, 4).expand(5, -1, -1, -1))
+    with using(Randomness(0)):
+        out = plain(Lighting(0.5, 0.5, 0.5, p=1.0, hue=0.3, batch=True)(x, split_idx=0))
+    torch.testing.assert_close(out, out[:1].expand_as(out))

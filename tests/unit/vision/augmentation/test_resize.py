@@ -7,7 +7,15 @@ from PIL import Image
 
 from lamina.foundation.errors import ContractError
 from lamina.foundation.seeding import Randomness, using
-from lamina.vision.augmentation.resize import FlipItem, RandomResizedCrop, Resize, image_size
+from lamina.vision.augmentation.resize import (
+    CropPad,
+    RandomCrop,
+    RandomResizedCrop,
+    RatioResize,
+    Resize,
+    image_size,
+)
+from lamina.vision.augmentation.symmetry import FlipItem
 from lamina.vision.images import PILImage, PILMask
 
 Pair = namedtuple("Pair", "image mask")  # noqa: PYI024  # untyped on purpose
@@ -43,6 +51,8 @@ TRANSFORMS = [
     Resize((40, 56), "pad", "zeros"),
     Resize((40, 56), "pad", "border"),
     RandomResizedCrop((40, 56), min_scale=0.3),
+    CropPad((40, 56)),
+    RandomCrop((40, 56), "border"),
 ]
 
 
@@ -171,8 +181,44 @@ def test_unknown_methods_are_refused():
         Resize(8, "stretch")
     with pytest.raises(ContractError, match=r"pad_mode='mirror'. Choose one of"):
         Resize(8, "pad", "mirror")
+    with pytest.raises(ContractError, match=r"RandomCrop: pad_mode='mirror'. Choose one of"):
+        RandomCrop(8, "mirror")
 
 
 def test_a_size_is_a_square_or_height_and_width():
     assert image_size(8) == (8, 8)
     assert image_size((8, 4)) == (4, 8)
+
+
+@pytest.mark.parametrize("tfm", [CropPad((40, 56)), RandomCrop((40, 56))], ids=repr)
+def test_a_cut_shows_the_middle_pixel_by_pixel(tfm):
+    im = np.asarray(seeded(tfm, pair()[0], split_idx=1))
+    np.testing.assert_array_equal(im, gradient(96, 64)[12:52, 20:76])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_random_cut_is_a_part_of_the_picture(seed: int):
+    im = np.asarray(seeded(RandomCrop((40, 56)), pair()[0], seed))
+    whole = gradient(96, 64)
+    (top,), (left,) = (np.flatnonzero(v == e) for v, e in edges_of(whole, im))
+    np.testing.assert_array_equal(im, whole[top : top + 40, left : left + 56])
+
+
+def edges_of(whole: np.ndarray, part: np.ndarray):
+    """Both gradients, down and across, and where the part starts in them."""
+    return (whole[:, 0, 1], part[0, 0, 1]), (whole[0, :, 0], part[0, 0, 0])
+
+
+def test_a_cut_fills_up_what_is_smaller():
+    im = PILMask.create(np.full((2, 3), 9, np.uint8))
+    cut = np.asarray(CropPad((4, 5))(im))
+    assert cut.sum() == 9 * 6
+    assert cut[1:3, 1:4].min() == 9
+    assert np.asarray(CropPad((4, 5), "border")(im)).min() == 9
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [((96, 64), (48, 32)), ((30, 60), (24, 48)), ((1000, 1), (48, 1))]
+)
+def test_a_ratio_resize_keeps_the_aspect(size, expected):
+    assert RatioResize(48)(pair(*size)[0]).size == expected

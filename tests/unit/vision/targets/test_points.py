@@ -4,7 +4,8 @@ import torch
 from lamina.data.task import Regression
 from lamina.foundation.errors import ContractError, ItemError
 from lamina.tensor.types import PointsMeta, TensorBBox, TensorImage, TensorPoint, plain
-from lamina.vision.augmentation.resize import FlipItem, Resize
+from lamina.vision.augmentation.resize import Resize
+from lamina.vision.augmentation.symmetry import FlipItem
 from lamina.vision.images import PILImage
 from lamina.vision.targets.points import PointScaler, ToBoxes, ToPoints
 
