@@ -161,7 +161,8 @@ def get_preds(
         with_loss: Whether to return the loss of every item, too.
         act: Turns outputs into predictions; None takes the activation that belongs to the loss.
         reorder: Whether to go through the set in its own order, even if the loader shuffles.
-        cbs: Callbacks for this pass only.
+        cbs: Callbacks for this pass only. Without `with_loss` the loss is computed only if one of
+            all callbacks listens to `after_loss`.
 
     Returns:
         `([inputs,] predictions, targets [, answers] [, losses])` on the CPU. Targets are None if
@@ -180,7 +181,7 @@ def get_preds(
     dl = _loader(learn, ds_idx, dl)
     reading = reading_of(learn.loss_func)
     gather = GatherPreds(act or reading.activation, with_input=with_input, with_loss=with_loss)
-    with _loss_per_item(learn, on=with_loss), learn.added_cbs(cbs), learn.added_cbs(gather):
+    with learn.added_cbs(cbs), _loss_for(learn, per_item=with_loss), learn.added_cbs(gather):
         learn.run_validation([(ds_idx, _in_order(dl) if reorder else dl)])
     inputs, preds, targs, losses = gather.joined()
     out = [preds, targs]
@@ -259,14 +260,15 @@ def _in_order(dl: Any) -> Any:
 
 
 @contextmanager
-def _loss_per_item(learn: "Learner", *, on: bool) -> Generator[None]:
-    """Let the loss give one value per item inside a `with` block."""
-    if not on or learn.loss_func is None:
-        yield
-        return
+def _loss_for(learn: "Learner", *, per_item: bool) -> Generator[None]:
+    """Let the loss give one value per item, or leave it out if nobody listens to it."""
     before = learn.loss_func
     try:
-        with NoneReduce(before) as learn.loss_func:
+        if per_item and before is not None:
+            with NoneReduce(before) as learn.loss_func:
+                yield
+        else:
+            learn.loss_func = before if learn.ordered_cbs("after_loss") else None
             yield
     finally:
         learn.loss_func = before

@@ -133,3 +133,18 @@ def test_results_are_shown(classifier):
 def test_a_loader_that_is_not_there_is_explained(make_learner, verb):
     with pytest.raises(ContractError, match=r"no loader 5: there are 2, of which .* another"):
         getattr(make_learner(), verb)(ds_idx=5)
+
+
+def test_the_loss_is_left_out_of_predictions_unless_someone_listens(make_learner):
+    calls = []
+
+    def loss(pred, targ):
+        calls.append(len(targ))
+        return (pred - targ).square().mean()
+
+    learn = make_learner(loss_func=loss)
+    learn.get_preds()
+    assert calls == []
+    learn.get_preds(cbs=Callback(after_loss=lambda learn: learn.loss.mean()))
+    assert calls == [8, 8]
+    assert learn.loss_func is loss
