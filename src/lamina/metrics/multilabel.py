@@ -32,6 +32,7 @@ __all__ = [
     "PrecisionMulti",
     "RecallMulti",
     "brier_score_multi",
+    "fit_thresholds",
 ]
 
 
@@ -213,3 +214,33 @@ def brier_score_multi(inp: Tensor, targ: Tensor, *, sigmoid: bool = True) -> Ten
     """Return the mean squared error of the probabilities of a batch; see `BrierScoreMulti`."""
     probs, targ = flatten_check(inp.sigmoid() if sigmoid else inp, targ)
     return (probs - targ).square().mean()
+
+
+def fit_thresholds(probs: Tensor, targs: Tensor, beta: float = 1.0) -> Tensor:
+    """The threshold of each label with the highest F-beta score on a set.
+
+    It lies in the middle between the lowest probability that counts as predicted and the next one
+    below. A label that no item of the set has keeps 0.5.
+
+    Args:
+        probs: Probabilities `(n, labels)`, such as `learn.get_preds()` gives first.
+        targs: Targets of 0 and 1, `(n, labels)`.
+        beta: How much more recall counts than precision.
+
+    Returns:
+        `(labels,)`: the loss's `thresh` for predictions, `learn.loss_func.thresh = ...`.
+
+    Example:
+        >>> probs = torch.tensor([[0.2, 0.9], [0.4, 0.7], [0.6, 0.1]])
+        >>> fit_thresholds(probs, torch.tensor([[0, 1], [1, 0], [1, 0]]))
+        tensor([0.3000, 0.8000])
+    """
+    high, order = probs.sort(dim=0, descending=True)
+    hits = targs.gather(0, order).double()
+    tp = hits.cumsum(0)
+    n_predicted = torch.arange(1, len(probs) + 1, device=probs.device)[:, None]
+    score = f_beta(tp, n_predicted - tp, tp[-1] - tp, beta)
+    below = torch.cat([high[1:], torch.zeros_like(high[:1])])
+    best = score.where(high > below, -1.0).argmax(0, keepdim=True)  # equal ones go together
+    middle = (high.gather(0, best) + below.gather(0, best))[0] / 2
+    return middle.where(tp[-1] > 0, 0.5)

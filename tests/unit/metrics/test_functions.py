@@ -18,7 +18,7 @@ from lamina.metrics.classify import (
     top_k_accuracy,
 )
 from lamina.metrics.dense import Dice, DiceMulti, acc_camvid
-from lamina.metrics.multilabel import F1ScoreMulti
+from lamina.metrics.multilabel import F1ScoreMulti, fit_thresholds
 from lamina.metrics.regress import PearsonCorrCoef, R2Score, exp_rmspe, mae, mse, msle, rmse
 from lamina.metrics.text import CorpusBLEUMetric
 
@@ -191,3 +191,23 @@ def test_bleu_needs_sentences() -> None:
         ContractError, match=r"\(2,\) and targets of shape \(2,\); expected \(sentences"
     ):
         CorpusBLEUMetric().update(torch.eye(2), torch.zeros(2))
+
+
+def test_fitted_thresholds_are_the_best_of_all():
+    generator = torch.Generator().manual_seed(0)
+    probs = torch.rand(60, 7, generator=generator).mul(20).round().div(20)  # with ties
+    targs = (torch.rand(60, 7, generator=generator) < probs).long()
+    fitted = fit_thresholds(probs, targs)
+    for prob, targ, thresh in zip(probs.T, targs.T, fitted, strict=True):
+        best = max(skm.f1_score(targ, prob > t) for t in torch.linspace(0, 0.999, 200))
+        assert skm.f1_score(targ, prob > thresh) == pytest.approx(best)
+
+
+def test_recall_counts_more_with_a_higher_beta():
+    probs, targs = torch.tensor([[0.9], [0.8], [0.6], [0.2]]), torch.tensor([[1], [0], [0], [1]])
+    found = [fit_thresholds(probs, targs, beta).item() for beta in (0.1, 5.0)]
+    assert found == pytest.approx([0.85, 0.1])
+
+
+def test_a_label_that_never_occurs_keeps_one_half():
+    assert fit_thresholds(torch.rand(5, 2), torch.tensor([[1, 0]] * 5))[1] == 0.5

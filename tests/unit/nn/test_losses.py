@@ -259,3 +259,10 @@ def test_losses_are_saved_with_their_arguments(loss):
     tensors: dict = {}
     again = decode(encode(loss, tensors), tensors)
     assert str(again.to_state()) == str(loss.to_state())
+
+
+def test_every_answer_may_have_its_own_threshold():
+    loss = BCEWithLogitsLossFlat(thresh=torch.tensor([0.2, 0.6]))
+    tensors = {}
+    again = decode(encode(loss, tensors), tensors)
+    assert again.decodes(torch.tensor([[0.5, 0.5]])).tolist() == [[True, False]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -18,7 +19,8 @@ class BCEWithLogitsLossFlat(FlatLoss):
     """Binary cross entropy of yes-or-no answers; `activation` is sigmoid, `decodes` a threshold.
 
     Args:
-        thresh: The probability above which the answer is yes.
+        thresh: The probability above which the answer is yes, or one for each answer, as
+            `fit_thresholds` finds them.
         weight: One weight per answer, or anything that broadcasts to the predictions.
         pos_weight: How much more a yes counts, per answer; "auto" makes yes and no count the same
             in the training set.
@@ -35,14 +37,15 @@ class BCEWithLogitsLossFlat(FlatLoss):
     def __init__(
         self,
         *,
-        thresh: float = 0.5,
+        thresh: float | Tensor = 0.5,
         weight: Tensor | Sequence[float] | None = None,
         pos_weight: Weights = None,
         axis: int = -1,
         reduction: str = "mean",
     ) -> None:
         super().__init__(reduction)
-        self.thresh, self.axis = thresh, axis
+        self.thresh: float | Tensor = thresh
+        self.axis = axis
         self.weight: Tensor | None
         self.pos_weight: Tensor | None
         self._keep("weight", weight)
@@ -82,7 +85,7 @@ class BCEWithLogitsLossFlat(FlatLoss):
 
     def decodes(self, pred: Tensor) -> Tensor:
         """Whether each answer is yes."""
-        return pred > self.thresh
+        return pred > torch.as_tensor(self.thresh, device=pred.device)
 
 
 @savable("BCELossFlat")
