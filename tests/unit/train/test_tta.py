@@ -4,7 +4,8 @@ from torch import nn
 
 from lamina.data.category import Categorize, MultiCategorize, OneHotEncode, RegressionSetup
 from lamina.data.datasets import Datasets
-from lamina.data.transform import RandTransform, encodes
+from lamina.data.task import DenseLabels
+from lamina.data.transform import RandTransform, Transform, encodes
 from lamina.foundation.errors import ContractError
 from lamina.tensor.random import uniform
 from lamina.train.learner import Learner
@@ -19,7 +20,7 @@ TARGETS = {
 class Jitter(RandTransform):
     @encodes
     def jitter(self, x: torch.Tensor):
-        return x + uniform(1)
+        return x + uniform(1) if x.is_floating_point() else x
 
 
 def to_input(i):
@@ -69,3 +70,38 @@ def test_the_data_set_is_as_before(learn):
 def test_plain_batches_cannot_be_varied(make_learner):
     with pytest.raises(ContractError, match=r"tta: .* Give n of 1 or more, and a loader of Lamina"):
         make_learner().tta()
+
+
+class Mask(Transform):
+    task = DenseLabels(("dark", "light"))
+
+    def encodes(self, x: torch.Tensor) -> torch.Tensor:
+        return (x[0] > 0).long()
+
+
+@pytest.fixture
+def dense():
+    pictures = torch.randn(6, 1, 8, 12, generator=torch.Generator().manual_seed(0))
+    tfms = [[pictures.__getitem__, Jitter()], [pictures.__getitem__, Mask()]]
+    data = Datasets(list(range(6)), tfms, splits=[[0, 1], [2, 3, 4, 5]])
+    torch.manual_seed(0)
+    return Learner(data.dataloaders(bs=2, device="cpu"), nn.Conv2d(1, 2, 1), seed=1)
+
+
+def test_what_is_predicted_for_mirrored_pictures_is_mirrored_back(dense):
+    plain, targs = dense.get_preds()
+    mirrored, same_targs = dense.tta(n=1, beta=0.0)
+    torch.testing.assert_close(mirrored, plain)
+    assert torch.equal(targs, same_targs)
+
+
+def test_dense_predictions_in_other_sizes_come_back_in_their_own(dense):
+    plain, versions = dense.get_preds()[0], dense.tta(n=4, beta=0.0)[0]
+    assert versions.shape == plain.shape == (4, 2, 8, 12)
+    assert not torch.allclose(versions, plain)
+    torch.testing.assert_close(versions.sum(1), torch.ones(4, 8, 12))
+
+
+def test_dense_versions_by_transforms_of_ones_own(dense):
+    brighter = dense.tta(n=1, beta=0.0, batch_tfms=[Jitter()])[0]
+    assert not torch.allclose(brighter, dense.tta(n=1, beta=0.0)[0])
