@@ -17,6 +17,7 @@ __all__ = [
     "TerminalDisplay",
     "format_time",
     "make_display",
+    "show_output",
     "track",
 ]
 
@@ -264,11 +265,23 @@ class NotebookDisplay(Display):
 
     def _show(self) -> None:
         ipython: Any = importlib.import_module("IPython.display")  # there if it is a notebook
-        shown = ipython.HTML(self.render())
-        if self._handle is None:
-            self._handle = ipython.display(shown, display_id=True)
-        else:
-            self._handle.update(shown)
+        self._handle = show_output(ipython.HTML(self.render()), self._handle)
+
+
+def show_output(shown: Any, handle: Any = None) -> Any:
+    """Show something in a notebook, in the place of an earlier output if its handle is given.
+
+    Args:
+        shown: anything that a notebook can show.
+        handle: what an earlier call returned.
+
+    Returns:
+        The handle of the output.
+    """
+    if handle is None:
+        return importlib.import_module("IPython.display").display(shown, display_id=True)
+    handle.update(shown)
+    return handle
 
 
 def make_display(backend: str | None = None) -> Display:

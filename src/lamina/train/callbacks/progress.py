@@ -1,19 +1,28 @@
-"""Progress: a bar for the batches and a table with one row per epoch."""
+"""Progress: a bar for the batches, a table with one row per epoch, a live graph of the losses."""
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from lamina.foundation.progress import Display, format_time, make_display
+from lamina.foundation.progress import (
+    Display,
+    NotebookDisplay,
+    format_time,
+    make_display,
+    show_output,
+)
 from lamina.train.callback import Callback
 from lamina.train.recorder import Recorder
+from lamina.viz.canvas import close, new_axes, save_figure
 
 if TYPE_CHECKING:
     from lamina.train.learner import Learner
 
-__all__ = ["ProgressCallback"]
+__all__ = ["ProgressCallback", "ShowGraphCallback"]
 
 _REFRESH_S = 0.2  # between two refreshes, each of which waits for the device
+_REDRAW_S = 2.0
 
 
 class ProgressCallback(Callback):
@@ -78,6 +87,50 @@ class ProgressCallback(Callback):
         self._display.advance(self._waiting)
         self._waiting = 0
         self._due = time.perf_counter() + _REFRESH_S
+
+
+class ShowGraphCallback(Callback):
+    """Draw the losses while a fit runs: in a notebook as a picture that is updated, or in a file.
+
+    Args:
+        file: A picture, under the learner's path, that every refresh writes anew.
+    """
+
+    order: ClassVar[int] = 65
+    only_fit: ClassVar[bool] = True
+
+    def __init__(self, file: str | Path | None = None) -> None:
+        super().__init__()
+        self.file = file
+        self._ax: Any = None
+        self._handle: Any = None
+        self._due = 0.0
+
+    def before_fit(self, learn: "Learner") -> None:
+        self._due = time.perf_counter() + _REDRAW_S
+        self._ax = self._handle = None
+
+    def after_batch(self, learn: "Learner") -> None:
+        if learn.training and time.perf_counter() >= self._due:
+            self._draw(learn)
+
+    def after_epoch(self, learn: "Learner") -> None:
+        self._draw(learn)
+
+    def _draw(self, learn: "Learner") -> None:
+        in_notebook = isinstance(make_display(), NotebookDisplay)
+        if not (in_notebook or self.file) or not learn.recorder.losses:
+            return
+        if self._ax is None:
+            self._ax = new_axes((6, 4))
+            close(self._ax)  # it is shown from here alone
+        self._ax.clear()
+        learn.recorder.plot_loss(ax=self._ax)
+        if self.file:
+            save_figure(learn.path / self.file, self._ax)
+        if in_notebook:
+            self._handle = show_output(self._ax.figure, self._handle)
+        self._due = time.perf_counter() + _REDRAW_S
 
 
 def _cell(name: str, value: Any) -> str:
