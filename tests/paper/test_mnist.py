@@ -4,6 +4,7 @@
 import pytest
 import torch
 
+from lamina.data.task import SingleLabel
 from lamina.vision.all import *
 
 MEAN_OF_PIXELS = 0.1  # most of them are black

@@ -1,7 +1,9 @@
 import os
+import sys
 import threading
 import time
 from concurrent.futures import BrokenExecutor
+from types import ModuleType
 
 import pytest
 
@@ -11,7 +13,6 @@ from lamina.foundation.parallel import num_cpus, parallel
 
 
 def module_level(x):
-    """Test modules are loaded from their path: a new process cannot import them by name."""
     return x
 
 
@@ -52,7 +53,10 @@ def test_the_slowest_first_item_still_comes_first():
     assert parallel(slow_first, range(4), n_workers=4, threadpool=True) == [0, 1, 2, 3]
 
 
-def test_a_function_that_workers_cannot_import_is_explained(capfd):
+def test_a_function_that_workers_cannot_import_is_explained(capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "only_here", ModuleType("only_here"))
+    monkeypatch.setattr(module_level, "__module__", "only_here")
+    monkeypatch.setattr(sys.modules["only_here"], "module_level", module_level, raising=False)
     with pytest.raises(BrokenExecutor) as caught:
         parallel(module_level, [1], n_workers=1, method="spawn")
     assert "Can module_level be imported in a new process?" in caught.value.__notes__[0]

@@ -33,7 +33,7 @@ def losses(n_workers: int, seed: int = 7, *, search: bool = False) -> list[float
         item_tfms=RandomResizedCrop(48, min_scale=0.5),
         batch_tfms=aug_transforms(size=32),
     )
-    layers = [ConvLayer(3, 8, stride=2), AdaptiveAvgPool(4), Flatten(), nn.Dropout(0.5)]
+    layers = [ConvLayer(3, 8, stride=2), nn.AdaptiveAvgPool2d(4), Flatten(), nn.Dropout(0.5)]
     learn = Learner(dls, nn.Sequential(*layers, nn.Linear(128, dls.c)), metrics=accuracy)
     if search:
         learn.lr_find(num_it=6, show_plot=False)
