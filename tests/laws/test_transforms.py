@@ -114,7 +114,9 @@ def test_the_value_itself_is_not_touched(case: Case):
 
 
 @by_type
-@pytest.mark.parametrize("stranger", [object(), "text", 3, None, torch.ones(2)], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize(
+    "stranger", [object(), "text", 3, None, torch.ones(2)], ids=lambda x: type(x).__name__
+)
 def test_strangers_pass_untouched(case: Case, stranger: object):
     assert case.tfm(stranger) is stranger
     assert case.tfm((case.x, stranger))[1] is stranger
