@@ -1,12 +1,24 @@
+import sys
+
 import pytest
 import torch
 from torch import nn
 
 from lamina.foundation.errors import ContractError
-from lamina.nn.activations import mish, sigmoid, sigmoid_, swish, vleaky_relu
+from lamina.nn.activations import (
+    Mish,
+    Swish,
+    inplace_relu,
+    mish,
+    sigmoid,
+    sigmoid_,
+    swish,
+    vleaky_relu,
+)
 from lamina.nn.attention import PooledSelfAttention2d, SelfAttention, SEModule, SimpleSelfAttention
 from lamina.nn.combine import (
     Cat,
+    Debugger,
     PartialLambda,
     ProdLayer,
     SimpleCNN,
@@ -16,10 +28,29 @@ from lamina.nn.combine import (
 )
 from lamina.nn.conv import ConvLayer
 from lamina.nn.embed import Embedding, trunc_normal_
-from lamina.nn.linear import Flatten, Lambda, LinBnDrop, ResizeBatch, SigmoidRange, View
-from lamina.nn.norm import BatchNorm1dFlat, NormType
+from lamina.nn.init import init_default, init_linear
+from lamina.nn.linear import (
+    Flatten,
+    Lambda,
+    LinBnDrop,
+    ResizeBatch,
+    SigmoidRange,
+    View,
+    sigmoid_range,
+)
+from lamina.nn.models.xresnet import SEBlock, SeparableBlock, SEResNeXtBlock
+from lamina.nn.norm import BatchNorm, BatchNorm1dFlat, InstanceNorm, NormType
 from lamina.nn.params import ParameterModule, children_and_parameters, flatten_model
-from lamina.nn.pool import AdaptiveConcatPool1d, AdaptiveConcatPool2d, PoolFlatten
+from lamina.nn.pool import (
+    AdaptiveAvgPool,
+    AdaptiveConcatPool1d,
+    AdaptiveConcatPool2d,
+    AvgPool,
+    MaxPool,
+    PoolFlatten,
+    PoolType,
+    adaptive_pool,
+)
 from lamina.nn.shortcut import MergeLayer, ResBlock, SequentialEx
 from lamina.nn.upsample import PixelShuffle_ICNR, icnr_init
 from lamina.tensor.types import TensorImage, plain
@@ -28,14 +59,20 @@ IMAGE, SEQUENCE, ROWS = (2, 8, 8, 8), (2, 8, 6), (2, 8)
 LAYERS = [
     (AdaptiveConcatPool1d(), SEQUENCE),
     (AdaptiveConcatPool2d(2), IMAGE),
+    (AdaptiveAvgPool(2), IMAGE),
+    (AvgPool(2), IMAGE),
+    (BatchNorm(8), IMAGE),
     (BatchNorm1dFlat(6), SEQUENCE),
     (Cat([nn.Conv2d(8, 3, 1), nn.Conv2d(8, 2, 1)]), IMAGE),
     (ConvLayer(8, 4, norm_type=NormType.Weight), IMAGE),
     (ConvLayer(8, 4, transpose=True, norm_type=NormType.Spectral), IMAGE),
     (Flatten(), IMAGE),
     (Flatten(full=True), IMAGE),
+    (InstanceNorm(8, ndim=1), SEQUENCE),
     (Lambda(torch.relu), ROWS),
     (LinBnDrop(8, 4, p=0.1, act=nn.ReLU()), ROWS),
+    (MaxPool(2), IMAGE),
+    (Mish(), ROWS),
     (PartialLambda(torch.clamp, min=0.0), ROWS),
     (PixelShuffle_ICNR(8, 4, blur=True), IMAGE),
     (PixelShuffle_ICNR(8, norm_type=None), IMAGE),
@@ -43,13 +80,17 @@ LAYERS = [
     (PooledSelfAttention2d(8), IMAGE),
     (ResBlock(1, 8, 16, 2, reduction=8, sa=True), IMAGE),
     (ResizeBatch(16, 3), SEQUENCE),
+    (SEBlock(1, 8, 16, 2), IMAGE),
     (SEModule(8, 2), IMAGE),
+    (SEResNeXtBlock(4, 2, 16, groups=2), IMAGE),
     (SelfAttention(8), IMAGE),
+    (SeparableBlock(1, 8, 8), IMAGE),
     (SequentialEx(nn.ReLU(), MergeLayer(torch.maximum)), IMAGE),
     (SequentialEx(nn.ReLU(), ProdLayer()), IMAGE),
     (SigmoidRange(0, 5), ROWS),
     (SimpleCNN([8, 4, 2]), IMAGE),
     (SimpleSelfAttention(8, sym=True), IMAGE),
+    (Swish(), ROWS),
     (TimeDistributed(nn.Linear(6, 3)), SEQUENCE),
     (TimeDistributed(nn.Linear(6, 3), low_memory=True), SEQUENCE),
     (View(4, 4), ROWS),
@@ -154,3 +195,49 @@ def test_parameters_of_a_model_count_as_its_layers():
 def test_pooled_attention_starts_as_the_identity():
     x = torch.randn(IMAGE)
     torch.testing.assert_close(PooledSelfAttention2d(8)(x), x)
+
+
+def test_pools_by_name():
+    x = torch.randn(IMAGE)
+    mean, largest = x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+    expected = {"Avg": [mean], "Max": [largest], "Cat": [largest, mean]}
+    for name, parts in expected.items():
+        assert PoolType(name) is getattr(PoolType, name)
+        torch.testing.assert_close(adaptive_pool(name)(1)(x), torch.cat(parts, dim=1))
+
+
+def test_norms_start_as_they_are_named():
+    assert InstanceNorm(2, norm_type=NormType.InstanceZero).weight.tolist() == [0, 0]
+    assert BatchNorm(2, ndim=3).weight.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("act", "bound"), [(nn.ReLU(), (6 / 100) ** 0.5), (nn.Tanh(), (6 / 200) ** 0.5)]
+)
+def test_weights_start_for_the_activation_that_follows(act, bound):
+    layer = nn.Linear(100, 100)
+    init_linear(layer, act, bias_std=0)
+    assert 0.95 * bound < layer.weight.abs().max().item() <= bound
+    assert not layer.bias.any()
+
+
+def test_the_default_start_leaves_norms_alone():
+    norm = init_default(BatchNorm(3))
+    assert (norm.weight.tolist(), norm.bias.tolist()) == ([1, 1, 1], [0, 0, 0])
+
+
+def test_a_range_for_numbers():
+    x = torch.tensor([-100.0, 0.0, 100.0])
+    assert sigmoid_range(x, 1, 5).tolist() == [1, 3, 5]
+
+
+def test_an_activation_may_overwrite_its_input():
+    x = torch.tensor([-1.0, 1.0])
+    assert inplace_relu()(x) is x
+
+
+def test_the_debugger_is_called_where_the_layer_stands(monkeypatch):
+    stops = []
+    monkeypatch.setattr(sys, "breakpointhook", lambda: stops.append(1))
+    assert Debugger()(torch.ones(1)).item() == 1
+    assert stops == [1]
