@@ -103,7 +103,7 @@ class ResBlockArgs(TypedDict, total=False):
     g2: int
     sa: bool
     sym: bool
-    norm_type: NormType
+    norm_type: NormType | None
     act_cls: Callable[[], nn.Module]
     ndim: int
     ks: int
@@ -111,6 +111,10 @@ class ResBlockArgs(TypedDict, total=False):
     pool_first: bool
 
 
+_STARTING_AT_ZERO = {
+    NormType.Batch: NormType.BatchZero,
+    NormType.Instance: NormType.InstanceZero,
+}
 _RES_DEFAULTS: dict[str, Any] = {
     "groups": 1,
     "reduction": None,
@@ -169,7 +173,7 @@ class ResBlock(nn.Module):
 def _conv_path(e: int, ni: int, nf: int, stride: int, o: dict[str, Any]) -> list[nn.Module]:
     nh2 = o["nh2"] or nf
     nh1 = o["nh1"] or nh2
-    last = NormType.BatchZero if o["norm_type"] is NormType.Batch else NormType.InstanceZero
+    last = _STARTING_AT_ZERO.get(o["norm_type"], o["norm_type"])
     same = {"ndim": o["ndim"], "norm_type": o["norm_type"], "act_cls": o["act_cls"]}
     end = {"ndim": o["ndim"], "norm_type": last, "act_cls": None, "groups": o["g2"]}
     ks, groups = o["ks"], o["groups"]

@@ -135,6 +135,7 @@ from lamina.metrics.dense import (
     DiceMulti,
     JaccardCoeff,
     acc_camvid,
+    acc_segment,
 )
 from lamina.metrics.gather import (
     AccumMetric,
@@ -414,6 +415,7 @@ from lamina.vision.images import (
 )
 from lamina.vision.learner import (
     cnn_learner,
+    unet_learner,
     vision_learner,
 )
 from lamina.vision.loaders import (
@@ -616,6 +618,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "XResNet",
     "Zoom",
     "acc_camvid",
+    "acc_segment",
     "accuracy",
     "accuracy_multi",
     "adam_step",
@@ -691,6 +694,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "total_params",
     "trainable_params",
     "typedispatch",
+    "unet_learner",
     "untar_data",
     "using_attr",
     "valley",

@@ -1,6 +1,7 @@
-"""`vision_learner`: a pretrained body, a new head, and the learner around them."""
+"""`vision_learner` and `unet_learner`: a pretrained body, a new head, a learner around them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -14,9 +15,16 @@ from lamina.train.persistence import ModelSpec
 from lamina.vision.models.architectures import Architecture, find_architecture
 from lamina.vision.models.head import HeadArgs
 from lamina.vision.models.model import create_vision_model, split_groups
+from lamina.vision.models.unet import UnetArgs, create_unet_model
 from lamina.vision.models.weights import weights_file
 
-__all__ = ["VisionLearnerArgs", "cnn_learner", "vision_learner"]
+__all__ = [
+    "UnetLearnerArgs",
+    "VisionLearnerArgs",
+    "cnn_learner",
+    "unet_learner",
+    "vision_learner",
+]
 
 
 class VisionLearnerArgs(LearnerArgs, HeadArgs, total=False):
@@ -24,6 +32,13 @@ class VisionLearnerArgs(LearnerArgs, HeadArgs, total=False):
 
     cut: int | None
     custom_head: nn.Module | None
+    n_in: int | None
+
+
+class UnetLearnerArgs(LearnerArgs, UnetArgs, total=False):
+    """Keyword arguments of `unet_learner` that go on to the `Learner` and to the decoder."""
+
+    cut: int | None
     n_in: int | None
 
 
@@ -59,43 +74,101 @@ def vision_learner(
 
     Source: the fastai paper, "Vision"; discriminative rates: Howard & Ruder 2018.
     """
-    _check_names(options)
-    found = find_architecture(arch)
-    file = _starting_weights(found, pretrained=pretrained, weights=weights)
-    n_in = options.get("n_in") or _channels(dls)
-    built: dict[str, Any] = {"n_in": n_in}
-    built |= {key: options[key] for key in ("cut", *HeadArgs.__annotations__) if key in options}
-    outputs = n_out or infer(dls.task).n_out
-    head = options.get("custom_head")
-    model = create_vision_model(found, outputs, weights=file, custom_head=head, **built)
-    if normalize and n_in == len(found.stats[0]):
-        _normalise(dls, found)
-    learner_options = {k: v for k, v in options.items() if k in LearnerArgs.__annotations__}
-    learn = Learner(dls, model, **{"splitter": split_groups, **learner_options})
-    if head is None:
-        learn.model_spec = ModelSpec(
-            create_vision_model, {"arch": found.name, "n_out": outputs, **built}
-        )
-    if file is not None:
-        learn.freeze()
-    return learn
+    _check_names("vision_learner", options, VisionLearnerArgs)
+    built = _chosen(options, ("cut", "custom_head", *HeadArgs.__annotations__))
+    built["n_out"] = n_out or infer(dls.task).n_out
+    start = _Start(find_architecture(arch), pretrained, weights, normalize)
+    return _on_body(dls, start, create_vision_model, built, options)
 
 
 cnn_learner = vision_learner
 """The name of `vision_learner` in the paper."""
 
 
-def _check_names(options: VisionLearnerArgs) -> None:
+def unet_learner(
+    dls: Any,
+    arch: str | Callable[..., nn.Module] | Architecture,
+    *,
+    pretrained: bool = True,
+    weights: str | Path | None = None,
+    normalize: bool = True,
+    n_out: int | None = None,
+    **options: Unpack[UnetLearnerArgs],
+) -> Learner:
+    """A learner whose model is a U-Net on the body of `arch`: it answers for every pixel.
+
+    The body is frozen and normalised, and the parameters are grouped, as by `vision_learner`.
+
+    Args:
+        dls: The loaders; the first part of a batch is the picture.
+        arch: A name or function of the table of architectures (`resnet34`, `"mobilenet_v2"`), or
+            any callable that takes `n_in` and `n_out`; see `create_unet_model`.
+        pretrained: Whether to start from the published weights.
+        weights: A file to start from instead.
+        normalize: Whether to add the normalisation, unless the loaders have one.
+        n_out: Channels of the result; what the data's task needs when not given.
+        options: Of `Learner` (`metrics`, `lr`, `cbs`, `opt_func`...), of `UnetDecoder` (`blur`,
+            `self_attention`, `y_range`, `last_cross`...), and `cut`, `n_in`.
+
+    Raises:
+        UnknownArgumentError: A name in `options` is unknown.
+        ContractError: The data do not say how many outputs there are, or no weights are known.
+
+    Source: the fastai paper, "Vision".
+    """
+    _check_names("unet_learner", options, UnetLearnerArgs)
+    built = _chosen(options, ("cut", *UnetArgs.__annotations__))
+    built["n_out"] = n_out or infer(dls.task).n_out
+    built["img_size"] = tuple(dls.train.one_batch()[0].shape[-2:])
+    start = _Start(find_architecture(arch), pretrained, weights, normalize)
+    return _on_body(dls, start, create_unet_model, built, options)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """What a model starts from."""
+
+    arch: Architecture
+    pretrained: bool
+    weights: str | Path | None
+    normalize: bool
+
+    @property
+    def file(self) -> Path | None:
+        if self.weights is not None:
+            return Path(self.weights)
+        return weights_file(self.arch) if self.pretrained else None
+
+
+def _on_body(
+    dls: Any,
+    start: _Start,
+    build: Callable[..., nn.Module],
+    built: dict[str, Any],
+    options: Mapping[str, Any],
+) -> Learner:
+    """Build the model by `build(arch, **built)` and put the learner around it."""
+    arch, file = start.arch, start.file
+    n_in = built["n_in"] = options.get("n_in") or _channels(dls)
+    model = build(arch, weights=file, **built)
+    if start.normalize and n_in == len(arch.stats[0]):
+        _normalise(dls, arch)
+    learner_options = _chosen(options, LearnerArgs.__annotations__)
+    learn = Learner(dls, model, **{"splitter": split_groups, **learner_options})
+    if built.pop("custom_head", None) is None:
+        learn.model_spec = ModelSpec(build, {"arch": arch.name, **built})
+    if file is not None:
+        learn.freeze()
+    return learn
+
+
+def _chosen(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: options[name] for name in names if name in options}
+
+
+def _check_names(where: str, options: Iterable[str], known: type) -> None:
     own = ("pretrained", "weights", "normalize", "n_out")
-    refuse_unknown("vision_learner", options, [*own, *VisionLearnerArgs.__annotations__])
-
-
-def _starting_weights(
-    arch: Architecture, *, pretrained: bool, weights: str | Path | None
-) -> Path | None:
-    if weights is not None:
-        return Path(weights)
-    return weights_file(arch) if pretrained else None
+    refuse_unknown(where, options, [*own, *known.__annotations__])
 
 
 def _channels(dls: Any) -> int:

@@ -37,6 +37,8 @@ class Architecture:
         weights: The published weights, if any.
         stats: Channel means and deviations that the weights expect.
         in_arg: The keyword of `build` for the number of input channels.
+        n_dense: Layers of the body that dense predictions use, where the last ones only widen for
+            the classifier. None uses all.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Architecture:
     weights: Source | None = None
     stats: Stats = imagenet_stats
     in_arg: str = "n_in"
+    n_dense: int | None = None
 
     def make(self, *, n_in: int = 3, n_out: int = 1000) -> nn.Module:
         """The whole network, freshly initialised."""
@@ -82,6 +85,7 @@ _add(
     mobilenet_v2,
     cut=-3,
     groups=(7,),
+    n_dense=18,
     weights=Source("sample:mobilenet_v2-imagenet", 7.0, sample="mobilenet_v2-imagenet"),
 )
 

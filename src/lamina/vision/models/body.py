@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lamina.foundation.errors import BundleError, ContractError
 from lamina.vision.models.architectures import Architecture
 
-__all__ = ["adapt_first_layer", "create_body", "has_pool", "load_weights"]
+__all__ = ["adapt_first_layer", "create_body", "has_pool", "load_weights", "make_network"]
 
 
 def has_pool(model: nn.Module) -> bool:
@@ -142,6 +142,17 @@ def _no_weights(path: Path) -> BundleError:
     )
 
 
+def make_network(
+    arch: Architecture, *, n_in: int = 3, weights: str | Path | None = None
+) -> nn.Module:
+    """The whole network of `arch`, from the weights in a file if one is given."""
+    model = arch.make(n_in=n_in if weights is None else 3)
+    if weights is not None:
+        load_weights(model, weights)
+        adapt_first_layer(model, n_in)
+    return model
+
+
 def create_body(
     arch: Architecture, *, n_in: int = 3, weights: str | Path | None = None, cut: int | None = None
 ) -> nn.Sequential:
@@ -153,8 +164,6 @@ def create_body(
         weights: A file to fill the network from; None leaves it freshly initialised.
         cut: Number of children to keep; the table's when not given.
     """
-    model = arch.make(n_in=n_in if weights is None else 3)
-    if weights is not None:
-        load_weights(model, weights)
-        adapt_first_layer(model, n_in)
-    return cut_model(model, arch.cut if cut is None else cut)
+    return cut_model(
+        make_network(arch, n_in=n_in, weights=weights), arch.cut if cut is None else cut
+    )

@@ -1,0 +1,53 @@
+"""What every architecture of the table can do, under a head and in a U-Net."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from lamina.optim.recipes import SGD
+from lamina.vision.models.architectures import ARCHITECTURES, Architecture
+from lamina.vision.models.model import VisionModel, create_vision_model, split_groups
+from lamina.vision.models.unet import create_unet_model
+
+QUICK = {"resnet18", "mobilenet_v2", "squeezenet1_1", "xresnet18", "xresnet18_deeper"}
+WIDE = {"resnet50", "resnet101", "resnet152"}  # a U-Net on these has 300 million weights
+KINDS = {"classifier": create_vision_model, "unet": create_unet_model}
+CASES = [
+    pytest.param(kind, name, marks=() if name in QUICK else pytest.mark.slow)
+    for name in ARCHITECTURES.names()
+    for kind in KINDS
+    if kind == "classifier" or name not in WIDE
+]
+
+
+def narrow(name: str) -> Architecture:
+    """The architecture with half of its channels, where its builder can do that."""
+    arch = ARCHITECTURES[name]
+    return replace(arch, build=partial(arch.build, widen=0.5)) if name[0] == "x" else arch
+
+
+def frozen(model: VisionModel) -> set[int]:
+    """The parameters of the frozen groups."""
+    groups = split_groups(model)
+    SGD(groups, lr=0.1).freeze_to(len(groups) - 1)
+    return {id(p) for p in model.parameters() if not p.requires_grad}
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_it_builds_trains_freezes_splits_and_exports(kind: str, name: str):
+    model = KINDS[kind](narrow(name), 3)
+    x = torch.randn(2, 3, 64, 64)
+    out = model(x)
+    out.square().mean().backward()
+    assert out.shape == ((2, 3) if kind == "classifier" else (2, 3, 64, 64))
+    assert all(p.grad is not None for p in model.parameters())
+    groups = split_groups(model)
+    assert len(groups) == 3
+    assert sum(map(len, groups)) == len(list(model.parameters()))
+    assert frozen(model) == {id(p) for p in model.body.parameters()}
+    model.eval()
+    program: nn.Module = torch.export.export(model, (x,)).module()
+    torch.testing.assert_close(program(x), model(x))
