@@ -299,6 +299,7 @@ from lamina.train.callbacks.profile import (
 )
 from lamina.train.callbacks.progress import (
     ProgressCallback,
+    ShowGraphCallback,
 )
 from lamina.train.callbacks.schedule import (
     ParamScheduler,
@@ -425,7 +426,6 @@ from lamina.vision.loaders import (
 )
 from lamina.vision.models.architectures import (
     ARCHITECTURES,
-    Architecture,
     imagenet_stats,
 )
 from lamina.vision.models.head import (
@@ -458,7 +458,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ActivationStats",
     "Adam",
     "AdaptiveConcatPool2d",
-    "Architecture",
     "AttrGetter",
     "AvgMetric",
     "BBoxBlock",
@@ -592,6 +591,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Self",
     "SequentialEx",
     "ShortEpochCallback",
+    "ShowGraphCallback",
     "SigmoidRange",
     "SkipItem",
     "StochasticDepth",
