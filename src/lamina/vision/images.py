@@ -76,6 +76,7 @@ class PILBase(Image.Image):
     tensor_type: ClassVar[type[TensorBase]] = TensorImage
 
     _undecoded: _Undecoded | None = None  # until somebody looks at the pixels
+    _pixels: Tensor | None = None  # uint8 (h, w, c), until somebody wants Pillow's own form
 
     @classmethod
     def create(
@@ -110,6 +111,24 @@ class PILBase(Image.Image):
         new._take(im)
         return new
 
+    @classmethod
+    def from_pixels(cls, pixels: Tensor) -> Self:
+        """The picture of a uint8 tensor `(h, w, c)`, whose channels must fit the class's mode.
+
+        Nothing is copied unless one of Pillow's methods is used.
+        """
+        new = cls()
+        new._pixels, new._mode, new._size = pixels, cls.pil_mode, (pixels.shape[1], pixels.shape[0])
+        return new
+
+    def to_pixels(self) -> Tensor:
+        """The pixels as uint8 `(h, w, c)`; they may be shared with the picture."""
+        if self._pixels is not None:
+            return self._pixels
+        self.load()
+        pixels = torch.frombuffer(bytearray(self.tobytes()), dtype=torch.uint8)
+        return pixels.view(self.height, self.width, -1)
+
     def draft(self, mode: str | None, size: tuple[int, int] | None) -> None:
         """Tell the decoder that `size` (width, height) pixels are enough.
 
@@ -130,6 +149,9 @@ class PILBase(Image.Image):
         if self._undecoded is not None:
             self._take(self._undecoded.decode())
             self._undecoded = None
+        elif self._pixels is not None:
+            pixels, self._pixels = self._pixels, None
+            self._take(to_image(pixels.numpy()))
         return super().load()
 
     def _take(self, im: Image.Image) -> None:
@@ -149,7 +171,7 @@ class PILBase(Image.Image):
 
     def to_tensor(self) -> TensorBase:
         """The pixels as uint8 `(c, h, w)`; a mask as `(h, w)`."""
-        return self.tensor_type.wrap(image2tensor(self))
+        return self.tensor_type.wrap(self.to_pixels().permute(2, 0, 1).contiguous())
 
     def show(self, ax: Any = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # draws instead of opening a viewer
         """Draw the image and return the axes; see `lamina.viz.images.show_image`."""
@@ -204,7 +226,7 @@ class PILMask(PILBase):
 
     def to_tensor(self) -> TensorBase:
         """The class of every pixel as uint8 `(h, w)`."""
-        return TensorMask.wrap(image2tensor(self)[0])
+        return TensorMask.wrap(self.to_pixels()[..., 0].contiguous())
 
     def show(self, ax: Any = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # as in the base
         """Draw the mask; see `lamina.viz.images.show_mask`."""

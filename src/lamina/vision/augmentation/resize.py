@@ -8,11 +8,12 @@ picture how small it may be decoded.
 import math
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -46,7 +47,6 @@ METHODS = ("crop", "squish", "pad")
 PAD_MODES = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
 
 Size = int | tuple[int, int]
-P = TypeVar("P", bound=PILBase)
 
 
 @dataclass(frozen=True)
@@ -80,18 +80,51 @@ def _place_picture(im: PILBase, place: Placement) -> PILBase:
     left, top, right, bottom = place.box
     width, height = (_SPARE * n for n in place.inner)
     im.draft(None, (math.ceil(width / (right - left)), math.ceil(height / (bottom - top))))
-    return _resampled(im, place, Image.Resampling.BILINEAR)
+    im.load()  # the size may change while decoding: read it afterwards
+    left, top, right, bottom = (round(edge) for edge in _in_pixels(place.box, im.size))
+    part = im.to_pixels()[top : max(bottom, top + 1), left : max(right, left + 1)]
+    width, height = place.inner
+    # PyTorch's resampling of bytes gives what Pillow's does, within a grey level, and is faster
+    out = F.interpolate(
+        part.permute(2, 0, 1)[None], size=(height, width), mode="bilinear", antialias=True
+    )
+    made = type(im).from_pixels(out[0].permute(1, 2, 0))
+    return type(im).wrap(_padded(made, place)) if any(place.margins) else made
 
 
 def _place_mask(im: PILMask, place: Placement) -> PILMask:
-    return _resampled(im, place, Image.Resampling.NEAREST)
+    im.load()
+    box = _in_pixels(place.box, im.size)
+    made = im.resize(place.inner, Image.Resampling.NEAREST, box=box)
+    return type(im).wrap(_padded(made, place))
 
 
-def _resampled(im: P, place: Placement, sampling: Image.Resampling) -> P:
-    im.load()  # the size may change while decoding: read it afterwards
-    (left, top, right, bottom), (width, height) = place.box, im.size
-    box = (left * width, top * height, right * width, bottom * height)
-    return type(im).wrap(_padded(im.resize(place.inner, sampling, box=box), place))
+def _in_pixels(
+    box: tuple[float, float, float, float], size: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    (left, top, right, bottom), (width, height) = box, size
+    return left * width, top * height, right * width, bottom * height
+
+
+def _snapped(place: Placement, width: int, height: int) -> Placement:
+    """The placement with edges at whole pixels, also after the decoder has scaled down.
+
+    So picture, mask and points agree exactly, and pixels are resampled from where they lie.
+    """
+    left, top, right, bottom = _in_pixels(place.box, (width, height))
+    spare = min((right - left) / place.inner[0], (bottom - top) / place.inner[1]) / _SPARE
+    step = 1 << min(3, max(0, math.floor(math.log2(spare)))) if spare > 0 else 1
+    left, right = _span(left, right, width, step)
+    top, bottom = _span(top, bottom, height, step)
+    return replace(place, box=(left / width, top / height, right / width, bottom / height))
+
+
+def _span(start: float, end: float, whole: int, step: int) -> tuple[float, float]:
+    length = max(step, round((end - start) / step) * step)
+    if end - start > whole - 0.5 or length >= whole or start < 0 or end > whole:
+        return start, end
+    first = min(round(start / step) * step, (whole - length) // step * step)
+    return first, first + length
 
 
 def _padded(im: Image.Image, place: Placement) -> Image.Image:
@@ -149,7 +182,7 @@ class SizedTransform(ItemTransform, overrides_verbs=True):
         if first is None:
             return x
         rng = current().python if split_idx == 0 else None
-        place = self.place(*first.size, rng)
+        place = _snapped(self.place(*first.size, rng), *first.size)
 
         def put(part: Any) -> Any:
             put_kind = placed.find(type(part))
