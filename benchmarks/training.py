@@ -81,7 +81,7 @@ def plain_prediction() -> Callable[[], None]:
             for x, y in BATCHES:
                 preds.append(F.softmax(model(x), dim=1))
                 targets.append(y)
-        torch.cat(preds), torch.cat(targets)
+        _ = torch.cat(preds), torch.cat(targets)
 
     return predict
 
