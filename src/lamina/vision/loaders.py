@@ -244,7 +244,7 @@ class ImageDataLoaders(DataLoaders):
         known = allowed_keywords(cls.from_df) or ()
         refuse_unknown("ImageDataLoaders.from_csv", options, [*_CSV, *known])
         file = Path(path) / csv_fname
-        table = pd.read_csv(file, header=header, delimiter=delimiter, quoting=cast("Any", quoting))
+        table = pd.read_csv(file, header=header, sep=delimiter or ",", quoting=cast("Any", quoting))
         return cls.from_df(table, path, **options)
 
     @classmethod
