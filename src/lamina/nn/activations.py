@@ -1,11 +1,15 @@
 """Activation functions beside those of PyTorch, and short names for some of its own."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lamina.foundation.registry import Registry
+
 __all__ = [
+    "ACTIVATIONS",
     "Mish",
     "Swish",
     "inplace_relu",
@@ -21,6 +25,12 @@ Swish = nn.SiLU
 
 Mish = nn.Mish
 """`mish` as a layer."""
+
+ACTIVATIONS: Registry[Callable[[], nn.Module]] = Registry("activation")
+"""Activations that can be given, and saved, by the name of their class."""
+
+for _layer in (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish):
+    ACTIVATIONS.register(_layer.__name__)(_layer)
 
 inplace_relu = partial(nn.ReLU, inplace=True)
 """Makes a ReLU that overwrites its input, as `act_cls=inplace_relu`."""

@@ -4,12 +4,15 @@ from enum import Enum
 
 from torch import Tensor, nn
 
+from lamina.foundation.registry import savable
+
 __all__ = ["BatchNorm", "BatchNorm1dFlat", "InstanceNorm", "NormType"]
 
 _BATCH = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _INSTANCE = {1: nn.InstanceNorm1d, 2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 
 
+@savable("lamina.nn:NormType")
 class NormType(Enum):
     """Which normalisation a `ConvLayer` carries; `*Zero` starts with a scale of 0."""
 

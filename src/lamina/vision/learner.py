@@ -9,6 +9,7 @@ from torch import nn
 
 from lamina.data.normalize import Normalize
 from lamina.foundation.errors import refuse_unknown
+from lamina.nn.activations import ACTIVATIONS
 from lamina.train.infer import infer
 from lamina.train.learner import Learner, LearnerArgs
 from lamina.train.persistence import ModelSpec
@@ -119,6 +120,9 @@ def unet_learner(
     _check_names("unet_learner", options, UnetLearnerArgs)
     built = _chosen(options, ("cut", *UnetArgs.__annotations__))
     built["n_out"] = n_out or infer(dls.task).n_out
+    act = options.get("act_cls")
+    if (name := getattr(act, "__name__", "")) in ACTIVATIONS and ACTIVATIONS[name] is act:
+        built["act_cls"] = name  # a file holds no classes of PyTorch
     built["img_size"] = tuple(dls.train.one_batch()[0].shape[-2:])
     start = _Start(find_architecture(arch), pretrained, weights, normalize)
     return _on_body(dls, start, create_unet_model, built, options)

@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Unpack
 
+import torch
 from torch import nn
 
 from lamina.foundation.errors import ContractError
@@ -55,7 +56,7 @@ def create_vision_model(
         weights: A file with the weights of the whole published network; None starts afresh.
         cut: Children of the network that are the body, when the table's choice does not suit.
         custom_head: Used in place of `create_head(...)`.
-        init: Starts the head's weights.
+        init: Starts the head's weights; with `y_range` the last ones are then made small.
         head: Options of `create_head`.
 
     Example:
@@ -72,7 +73,16 @@ def create_vision_model(
         top = create_head(num_features(body, n_in), n_out, **head)
     if init is not None:
         apply_init(top, init)
+    if head.get("y_range") is not None:
+        _start_in_the_middle(top)
     return VisionModel(body, top, found.groups if cut is None else ())
+
+
+@torch.no_grad()
+def _start_in_the_middle(head: nn.Module) -> None:
+    """Let bounded outputs start near the middle, where the bound has its steepest slope."""
+    *_, last = (m for m in head.modules() if isinstance(m, nn.Linear))
+    last.weight *= 0.01
 
 
 def split_groups(model: nn.Module) -> list[list[nn.Parameter]]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lamina.foundation.errors import refuse_unknown
 from lamina.foundation.registry import savable
+from lamina.nn.activations import ACTIVATIONS
 from lamina.nn.attention import SelfAttention
 from lamina.nn.conv import ActCls, ConvLayer
 from lamina.nn.init import InitFunc, apply_init
@@ -38,7 +39,7 @@ class UnetArgs(TypedDict, total=False):
     y_range: tuple[float, float] | None
     last_cross: bool
     bottle: bool
-    act_cls: ActCls
+    act_cls: ActCls | str
     init: InitFunc | None
     norm_type: NormType | None
 
@@ -117,7 +118,8 @@ class UnetDecoder(nn.Module):
         options: `blur` (False): average after each enlarging, after that of the last block only
             with `blur_final` (True); `self_attention` (False): in the third block from the end;
             `y_range` (None): bounds of the result; `last_cross` (True): join the picture itself at
-            the end, with `bottle` (False): through half of the channels; `act_cls` (ReLU);
+            the end, with `bottle` (False): through half of the channels; `act_cls` (ReLU), or its
+            name in `ACTIVATIONS`;
             `norm_type` (None): the norm of the convolutions; `init` (Kaiming) starts them.
 
     Raises:
@@ -130,7 +132,11 @@ class UnetDecoder(nn.Module):
         super().__init__()
         refuse_unknown("UnetDecoder", options, _DEFAULTS)
         o = {**_DEFAULTS, **options}
-        same = {"act_cls": o["act_cls"], "norm_type": o["norm_type"]}
+        act = o["act_cls"]
+        same = {
+            "act_cls": ACTIVATIONS[act] if isinstance(act, str) else act,
+            "norm_type": o["norm_type"],
+        }
         image, *skips, deepest = maps
         nf = deepest.shape[1]
         self.middle = nn.Sequential(

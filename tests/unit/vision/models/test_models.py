@@ -210,6 +210,13 @@ def test_options_of_a_head(options):
     assert "y_range" not in options or ((out > 0) & (out < 1)).all()
 
 
+def test_bounded_outputs_start_in_the_middle():
+    model = create_vision_model(toy, 2, y_range=(0.0, 4.0))
+    torch.testing.assert_close(
+        model(torch.randn(8, 3, 16, 16)), torch.full((8, 2), 2.0), atol=0.1, rtol=0.0
+    )
+
+
 def test_an_unknown_option_of_a_head_is_refused():
     with pytest.raises(UnknownArgumentError, match="Did you mean 'lin_ftrs'"):
         create_vision_model("resnet18", 2, lin_ftr=[3])
