@@ -6,6 +6,7 @@ import torch
 
 from lamina.nn.models import resnet
 from lamina.vision.models.model import create_vision_model, split_groups
+from lamina.vision.models.unet import create_unet_model
 
 pytestmark = pytest.mark.interop
 
@@ -51,3 +52,28 @@ def test_a_timm_resnet_is_cut_before_its_pool():
     model = create_vision_model(whole, 5)
     assert [n for n, _ in model.body.named_children()][-1] == "layer4"
     assert model(torch.zeros(2, 3, 64, 64)).shape == (2, 5)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "convnext_atto", "efficientnet_b0"])
+def test_a_unet_stands_on_the_features_of_timm(name: str):
+    def features(*, n_in: int, n_out: int) -> torch.nn.Module:
+        return timm.create_model(name, in_chans=n_in, features_only=True)
+
+    model = create_unet_model(features, 2, (64, 64)).eval()
+    expected = timm.create_model(name, features_only=True).feature_info.channels()
+    x = torch.randn(1, 3, 70, 91)
+    assert [m.shape[1] for m in model.body(x)] == [3, *expected]
+    program = torch.export.export(model, (x,)).module()
+    torch.testing.assert_close(program(x), model(x))
+    assert model(x).shape == (1, 2, 70, 91)
+
+
+@pytest.mark.parametrize("name", ["convnext_atto", "efficientnet_b0", "densenet121"])
+def test_a_unet_finds_the_stages_of_a_whole_timm_network(name: str):
+    def whole(*, n_in: int, n_out: int) -> torch.nn.Module:
+        return timm.create_model(name, in_chans=n_in, num_classes=n_out)
+
+    model = create_unet_model(whole, 2, (64, 64)).eval()
+    sizes = [m.shape[-1] for m in model.body(torch.zeros(1, 3, 64, 64))]
+    assert sizes[1:] == [32, 16, 8, 4, 2][-len(sizes) + 1 :]
+    assert model(torch.zeros(1, 3, 64, 64)).shape == (1, 2, 64, 64)
