@@ -23,7 +23,9 @@ from lamina.tensor.types import (
     plain,
 )
 from lamina.vision.augmentation.augment import SpatialChain, aug_transforms
+from lamina.vision.augmentation.erasing import RandomErasing
 from lamina.vision.augmentation.lighting import Brightness, Contrast, Hue, Lighting, Saturation
+from lamina.vision.augmentation.policies import RandAugment, TrivialAugment
 from lamina.vision.augmentation.resize import (
     CropPad,
     RandomCrop,
@@ -54,6 +56,8 @@ ITEM = [
     CropPad((16, 24), "reflection"),
     RandomCrop(24),
     RatioResize(20),
+    RandAugment(),
+    TrivialAugment(),
 ]
 BATCH = [
     Flip(),
@@ -128,8 +132,11 @@ def examples_of(tfm):
     return items() if tfm in ITEM else batches()
 
 
-every = pytest.mark.parametrize("tfm", [*ITEM, *BATCH, *OPENING], ids=repr)
-random_ones = pytest.mark.parametrize("tfm", [*ITEM, *BATCH], ids=repr)
+ERASING = [RandomErasing(), RandomErasing(1.0, 0.1, max_count=3)]
+
+
+every = pytest.mark.parametrize("tfm", [*ITEM, *BATCH, *ERASING, *OPENING], ids=repr)
+random_ones = pytest.mark.parametrize("tfm", [*ITEM, *BATCH, *ERASING], ids=repr)
 
 
 @every
@@ -220,7 +227,7 @@ def test_outside_training_nothing_is_random(tfm):
     law()
 
 
-@random_ones
+@pytest.mark.parametrize("tfm", [*ITEM, *BATCH], ids=repr)
 def test_images_stay_in_range_and_masks_invent_no_class(tfm):
     @few
     @given(examples_of(tfm), SEEDS)
@@ -244,7 +251,10 @@ def item_with_a_box() -> tuple[Any, ...]:
     return image, mask, TensorPoint(middle, meta=meta), TensorBBox(box, meta=meta)
 
 
-@pytest.mark.parametrize("tfm", ITEM, ids=repr)
+PLACING = [t for t in ITEM if not isinstance(t, RandAugment | TrivialAugment)]
+
+
+@pytest.mark.parametrize("tfm", PLACING, ids=repr)
 def test_the_parts_of_an_item_agree_under_200_draws(tfm):
     for seed in range(200):
         image, mask, point, box = apply(tfm, item_with_a_box(), seed, 0)

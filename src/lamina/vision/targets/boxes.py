@@ -18,7 +18,15 @@ from lamina.foundation.errors import ItemError
 from lamina.foundation.registry import savable
 from lamina.tensor.types import TensorBBox, TensorMultiCategory, plain
 
-__all__ = ["BBoxLabeler", "BoxLabels", "ClipBoxes", "PadBoxes", "bb_pad", "clip_remove_empty"]
+__all__ = [
+    "BBoxLabeler",
+    "BoxLabels",
+    "ClipBoxes",
+    "PadBoxes",
+    "bb_pad",
+    "box_places",
+    "clip_remove_empty",
+]
 
 
 @savable
@@ -53,7 +61,7 @@ class BBoxLabeler(ItemTransform):
 
     def encodes(self, x: tuple) -> Any:
         """Compare the numbers, and change nothing."""
-        i, j = _places(x)
+        i, j = box_places(x)
         if i is not None and j is not None and len(x[i]) != len(x[j]):
             raise ItemError(
                 f"BBoxLblBlock: an item with {len(x[i])} boxes and {len(x[j])} labels. The getter "
@@ -90,7 +98,7 @@ class PadBoxes(ItemTransform):
 
     def decodes(self, sample: tuple) -> Any:
         """Return the sample with its real boxes only."""
-        i, j = _places(sample)
+        i, j = box_places(sample)
         if i is None:
             return sample
         boxes = sample[i].reshape(-1, 4)
@@ -116,7 +124,7 @@ class ClipBoxes(ItemTransform):
 
     def encodes(self, batch: tuple) -> Any:
         """Clip the boxes, and blank those with nothing left."""
-        i, j = _places(batch)
+        i, j = box_places(batch)
         if i is None:
             return batch
         boxes = plain(batch[i]).clamp(-1, 1)
@@ -158,7 +166,7 @@ def bb_pad(samples: Sequence[tuple[Any, ...]], pad_idx: int = 0) -> list[tuple[A
         >>> [len(boxes) for (boxes,) in bb_pad([(one,), (none,)])]
         [1, 1]
     """
-    i, j = _places(samples[0]) if samples else (None, None)
+    i, j = box_places(samples[0]) if samples else (None, None)
     if i is None:
         return list(samples)
     kept = [clip_remove_empty(sample[i], _at(sample, j)) for sample in samples]
@@ -177,7 +185,7 @@ def bb_pad(samples: Sequence[tuple[Any, ...]], pad_idx: int = 0) -> list[tuple[A
     ]
 
 
-def _places(parts: tuple[Any, ...]) -> tuple[int | None, int | None]:
+def box_places(parts: tuple[Any, ...]) -> tuple[int | None, int | None]:
     """Return where the boxes are in a tuple, and where the labels after them."""
     i = next((i for i, part in enumerate(parts) if isinstance(part, TensorBBox)), None)
     after = range(len(parts) if i is None else i + 1, len(parts))
