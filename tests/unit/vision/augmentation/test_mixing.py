@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 import torch
 
+from lamina.data.block import DataBlock
 from lamina.foundation.errors import ContractError
 from lamina.foundation.seeding import Randomness, using
 from lamina.tensor.types import (
@@ -12,6 +14,7 @@ from lamina.tensor.types import (
     plain,
 )
 from lamina.vision.augmentation.mixing import CopyPaste, Mosaic
+from lamina.vision.blocks import BBoxBlock, BBoxLblBlock, ImageBlock
 from lamina.vision.targets.boxes import PadBoxes
 
 MIXTURES = [Mosaic(), CopyPaste(p=1.0)]
@@ -117,3 +120,24 @@ def test_boxes_are_filled_up_afterwards():
 def test_what_cannot_be_combined_is_refused():
     with pytest.raises(ContractError, match=r"Mosaic: an item with a TensorCategory. It combines"):
         mixed(Mosaic(), 0, [(TensorImage(torch.zeros(3, 8, 8)), TensorCategory(1))])
+
+
+@pytest.mark.parametrize("tfm", MIXTURES, ids=repr)
+def test_it_joins_the_loaders_of_a_block(tfm):
+    boxes = [[[2, 2, 9, 9]], [], [[0, 0, 5, 5], [8, 4, 15, 11]], [[3, 3, 7, 8]]]
+    block = DataBlock(
+        (ImageBlock, BBoxBlock, BBoxLblBlock),
+        n_inp=1,
+        getters=[
+            lambda i: np.full((12, 16, 3), i, np.uint8),
+            lambda i: boxes[i % 4],
+            lambda i: ["cell"] * len(boxes[i % 4]),
+        ],
+    )
+    dls = block.dataloaders(list(range(20)), bs=8, device="cpu")
+    dls.add_tfms([tfm], "before_batch")
+    image, box, label = dls.one_batch()
+    assert image.shape == (8, 3, 12, 16)
+    assert box.shape[:2] == label.shape
+    assert ((plain(box)[..., 2:] > plain(box)[..., :2]).all(-1) == (plain(label) != 0)).all()
+    assert dls.valid.one_batch()[0].shape == (4, 3, 12, 16)

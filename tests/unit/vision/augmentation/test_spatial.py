@@ -1,8 +1,13 @@
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from lamina.data.block import DataBlock, RegressionBlock
+from lamina.data.normalize import IntToFloatTensor
 from lamina.foundation.seeding import Randomness, using
 from lamina.tensor.types import TensorImage, plain
+from lamina.train.learner import Learner
 from lamina.vision.augmentation.draws import DeterministicDraw
 from lamina.vision.augmentation.spatial import (
     DeterministicDihedral,
@@ -14,6 +19,7 @@ from lamina.vision.augmentation.spatial import (
     Warp,
     Zoom,
 )
+from lamina.vision.blocks import ImageBlock
 
 
 def drawn_matrices(tfm, n: int = 200, aspect: float = 1.0, seed: int = 0) -> torch.Tensor:
@@ -105,3 +111,16 @@ def test_a_deterministic_flip_mirrors_every_second_version():
 def test_a_deterministic_draw_begins_anew():
     draw = DeterministicDraw([1.0, 2.0])
     assert [DeterministicDraw(draw.vals, i)(1).item() for i in range(3)] == [1, 2, 1]
+
+
+def test_tta_asks_for_one_version_after_the_other():
+    pictures = np.random.default_rng(0).integers(0, 256, (8, 6, 6, 3), np.uint8)
+    block = DataBlock((ImageBlock, RegressionBlock(n_out=1)), get_x=pictures.__getitem__, get_y=int)
+    dls = block.dataloaders(range(8), bs=2, device="cpu")
+    learn = Learner(dls, nn.Sequential(nn.Flatten(), nn.Linear(108, 1)))
+    tfms = [IntToFloatTensor(), DeterministicDihedral()]
+    both, _ = learn.tta(n=8, beta=0.0, batch_tfms=tfms)
+    x = torch.tensor(pictures[list(dls.valid_ds.tls[0].items)]).movedim(-1, 1) / 255
+    turned = [y for z in (x, x.mT) for y in (z, z.flip(-1), z.flip(-2), z.flip(-1, -2))]
+    expected = torch.stack([learn.model(y) for y in turned]).mean(0).detach()
+    torch.testing.assert_close(both, expected.view_as(both), rtol=0, atol=1e-4)
