@@ -14,6 +14,7 @@ from lamina.foundation.errors import ContractError
 from lamina.foundation.seeding import Randomness, using
 from lamina.foundation.signatures import strict
 from lamina.metrics.base import Metric, mk_metric
+from lamina.nn.losses import NoneReduce
 from lamina.nn.params import norm_bias_params, trainable_params
 from lamina.optim.recipes import Adam
 from lamina.optim.wrap import OptimWrapper
@@ -232,6 +233,28 @@ class Learner(Loop):
         """Show no progress inside a `with` block."""
         with self.removed_cbs([ProgressCallback]):
             yield
+
+    no_logging = no_mbar = no_bar
+
+    @contextmanager
+    def loss_not_reduced(self) -> Generator[None]:
+        """Have one loss per item instead of their mean inside a `with` block."""
+        before = self.loss_func
+        try:
+            with NoneReduce(before) as self.loss_func:
+                yield
+        finally:
+            self.loss_func = before
+
+    @contextmanager
+    def validation_context(self, cbs: Callbacks | None = None) -> Generator["Learner"]:
+        """Show no progress, and have further callbacks, inside a `with` block.
+
+        Args:
+            cbs: Callbacks for the length of the block.
+        """
+        with self.no_bar(), self.added_cbs(cbs):
+            yield self
 
     def show_training_loop(self) -> str:
         """Return the events of a fit in order, each with the callbacks that listen to it."""

@@ -100,3 +100,23 @@ def test_the_model_is_left_ready_to_predict(make_learner):
 def test_a_metric_by_name_is_refused_as_a_whole(make_learner):
     with pytest.raises(ContractError, match="'accuracy' is no metric"):
         make_learner(metrics="accuracy")
+
+
+def test_the_loss_can_be_kept_per_item_for_a_while(make_learner):
+    learn = make_learner()
+    before = learn.loss_func
+    with learn.loss_not_reduced():
+        assert learn.loss_func(torch.zeros(5, 1), torch.ones(5, 1)).shape[0] == 5
+    assert learn.loss_func is before
+    assert before(torch.zeros(5, 1), torch.ones(5, 1)).ndim == 0
+
+
+def test_a_validation_context_is_silent_and_has_its_own_callbacks(make_learner):
+    learn = make_learner(default_cbs=True)
+    extra = Callback()
+    with learn.validation_context([extra]) as same:
+        assert same is learn
+        assert extra in learn.cbs
+        assert not any(isinstance(cb, ProgressCallback) for cb in learn.cbs)
+    assert extra not in learn.cbs
+    assert any(isinstance(cb, ProgressCallback) for cb in learn.cbs)
