@@ -154,25 +154,12 @@ from lamina.metrics.regress import (
     mse,
     rmse,
 )
-from lamina.nn.activations import (
-    Mish,
-    Swish,
-)
 from lamina.nn.conv import (
     ConvLayer,
 )
-from lamina.nn.embed import (
-    Embedding,
-)
-from lamina.nn.hooks import (
-    hook_output,
-)
 from lamina.nn.linear import (
     Flatten,
-    Lambda,
-    LinBnDrop,
     SigmoidRange,
-    sigmoid_range,
 )
 from lamina.nn.losses import (
     BCEWithLogitsLossFlat,
@@ -207,7 +194,6 @@ from lamina.nn.params import (
 )
 from lamina.nn.pool import (
     AdaptiveConcatPool2d,
-    PoolFlatten,
 )
 from lamina.nn.shortcut import (
     MergeLayer,
@@ -383,12 +369,22 @@ from lamina.train.persistence import (
 from lamina.vision.augmentation.augment import (
     aug_transforms,
 )
+from lamina.vision.augmentation.erasing import (
+    RandomErasing,
+)
 from lamina.vision.augmentation.lighting import (
     Brightness,
     Contrast,
+    Hue,
     Saturation,
 )
+from lamina.vision.augmentation.policies import (
+    RandAugment,
+    TrivialAugment,
+)
 from lamina.vision.augmentation.resize import (
+    CropPad,
+    RandomCrop,
     RandomResizedCrop,
     Resize,
 )
@@ -442,6 +438,9 @@ from lamina.vision.targets.annotations import (
     get_annotations,
     get_voc_annotations,
 )
+from lamina.vision.tools import (
+    verify_images,
+)
 from lamina.viz.canvas import (
     get_grid,
     save_figure,
@@ -484,6 +483,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Compile",
     "Contrast",
     "ConvLayer",
+    "CropPad",
     "CrossEntropyLossFlat",
     "CutMix",
     "DataBlock",
@@ -496,7 +496,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Dihedral",
     "EMA",
     "EarlyStoppingCallback",
-    "Embedding",
     "EndSplitter",
     "F",
     "F1Score",
@@ -513,6 +512,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "GrandparentSplitter",
     "GroupSplitter",
     "HookCallback",
+    "Hue",
     "ImageBlock",
     "ImageDataLoaders",
     "IndexSplitter",
@@ -526,10 +526,8 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "L1LossFlat",
     "LabelSmoothingCrossEntropyFlat",
     "Lamb",
-    "Lambda",
     "LaminaError",
     "Learner",
-    "LinBnDrop",
     "Lion",
     "MCDropoutCallback",
     "MSELossFlat",
@@ -537,7 +535,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "MaskSplitter",
     "MergeLayer",
     "Metric",
-    "Mish",
     "MixUp",
     "MixedPrecision",
     "ModelSpec",
@@ -555,14 +552,16 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Path",
     "Pipeline",
     "PointBlock",
-    "PoolFlatten",
     "Precision",
     "Profile",
     "ProgressCallback",
     "R2Score",
     "RAdam",
     "RMSProp",
+    "RandAugment",
     "RandTransform",
+    "RandomCrop",
+    "RandomErasing",
     "RandomResizedCrop",
     "RandomSplitter",
     "RandomSubsetSplitter",
@@ -596,7 +595,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "SkipItem",
     "StochasticDepth",
     "StratifiedSplitter",
-    "Swish",
     "TensorBBox",
     "TensorBase",
     "TensorCategory",
@@ -613,6 +611,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "TrainTestSplitter",
     "Transform",
     "TransformBlock",
+    "TrivialAugment",
     "URLs",
     "Warp",
     "XResNet",
@@ -644,7 +643,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "get_grid",
     "get_image_files",
     "get_voc_annotations",
-    "hook_output",
     "ifnone",
     "imagenet_stats",
     "l2_reg",
@@ -678,7 +676,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "show_image",
     "show_images",
     "show_results",
-    "sigmoid_range",
     "skm_to_fastai",
     "slide",
     "squeezenet1_1",
@@ -698,6 +695,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "untar_data",
     "using_attr",
     "valley",
+    "verify_images",
     "vision_learner",
     "weight_decay",
     "xresnet18",
