@@ -57,7 +57,7 @@ def train(out: Path, seed: int) -> None:
     found = learn.lr_find(num_it=40)
     save_figure(out / "lr_find.png", found.plot())
     print(f"lr_find suggests {found.valley:.1e}")
-    learn.fine_tune(3, base_lr=1e-2)
+    learn.fine_tune(3, base_lr=4e-3)
     fine_tuned = learn.validate()[-1]
     save_pictures(learn, out)
     model = out / "pets.lamina"
