@@ -1,0 +1,1 @@
+"""Collaborative filtering: who will like what."""

@@ -1,0 +1,1 @@
+"""Tabular data: frames in, tensors out, models over columns."""
