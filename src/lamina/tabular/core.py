@@ -7,15 +7,15 @@ from typing import Any, Self, Unpack
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import TensorDataset
 
 from lamina.data.loaders import LoadersArgs
 from lamina.data.loading.resample import weighted
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError, DataError
-from lamina.tabular.columns import Columns
+from lamina.tabular.encoding.columns import Columns
+from lamina.tabular.encoding.frames import as_frame
+from lamina.tabular.encoding.rows import EncodedRows
 from lamina.tabular.features import cont_cat_split
-from lamina.tabular.frames import as_frame
 from lamina.tabular.procs import Categorify, FillMissing, Normalize
 from lamina.tabular.recipe import TabularRecipe, names_of
 from lamina.tabular.show import rows_table, target_columns
@@ -25,7 +25,7 @@ from lamina.viz.tables import Table
 __all__ = ["Tabular", "TabularPandas"]
 
 
-class Tabular(TensorDataset):
+class Tabular(EncodedRows):
     """A data set of rows, made from a frame by procs that learn from the training rows.
 
     An item is `(cats, conts, y)`, the codes of categories, numbers, and the target; without targets
@@ -40,7 +40,7 @@ class Tabular(TensorDataset):
         cont_names: the columns of numbers; None takes those that are left, in the frame's order.
         y_names: the column to predict, several, or none.
         y_block: what the target is, such as `CategoryBlock()`, or a list of one per column; None
-            follows the rule of `lamina.tabular.infer_target`.
+            follows the rule of `lamina.tabular.encoding.infer_target`.
         splits: for each split the positions of its rows, training first; or a splitter, called
             with the frame. None trains on all rows.
         do_setup: whether to process now; otherwise `process` does.
@@ -66,8 +66,6 @@ class Tabular(TensorDataset):
 
     Source: Howard & Gugger, "fastai: A Layered API for Deep Learning", 2020, "Tabular".
     """
-
-    n_inp = 2
 
     def __init__(  # noqa: PLR0913, PLR0917 - the known signature
         self,
@@ -102,7 +100,7 @@ class Tabular(TensorDataset):
         """Learn from the training rows and make the tensors, unless that is done; return self."""
         if hasattr(self, "tensors"):
             return self
-        rows = None if found_all(self.splits, len(self._source)) else self.splits[0].sort().values
+        rows = None if _is_all(self.splits[0], len(self._source)) else self.splits[0].sort().values
         to = self.recipe.fit(self._source, rows, self._y_block)
         self._take(to, with_targets=True)
         inplace, reduce_memory = self._options
@@ -111,39 +109,6 @@ class Tabular(TensorDataset):
                 self._source.native[name] = column.to_numpy()
         self._source = None if reduce_memory else self._source
         return self
-
-    # Parts
-
-    @property
-    def train(self) -> "Tabular":
-        """The rows for training."""
-        return self.subset(0)
-
-    @property
-    def valid(self) -> "Tabular":
-        """The rows of the first validation set."""
-        return self.subset(1)
-
-    @property
-    def n_subsets(self) -> int:
-        """How many splits there are."""
-        return len(self.splits)
-
-    def subset(self, i: int) -> "Tabular":
-        """Return the rows of one split."""
-        if i not in self._subsets:
-            if not -len(self.splits) <= i < len(self.splits):
-                raise ContractError(
-                    f"Tabular: there is no split {i}, only {len(self.splits)}. Give splits=... "
-                    "with the positions of training and validation."
-                )
-            rows = self.splits[i]
-            is_run = len(rows) and bool((rows.diff() == 1).all())
-            at = slice(int(rows[0]), int(rows[-1]) + 1) if is_run else rows
-            part = self._like(tuple(t[at] for t in self.tensors))
-            part.origin = (rows.tolist(), len(self))
-            self._subsets[i] = part
-        return self._subsets[i]
 
     def new(self, df: Any, *, with_labels: bool | None = None) -> "Tabular":
         """Return new rows, processed as these were.
@@ -165,35 +130,7 @@ class Tabular(TensorDataset):
         """Return new rows; what `DataLoaders.test_dl` calls."""
         return self.new(items, with_labels=with_labels)
 
-    def new_empty(self) -> "Tabular":
-        """Return the same without rows."""
-        return self._like(tuple(t[:0] for t in self.tensors))
-
-    def to(self, device: torch.device | str) -> "Tabular":
-        """Return the same with its tensors on a device."""
-        place = parse_device(device)
-        if all(t.device == place for t in self.tensors):
-            return self
-        part = self._like(tuple(t.to(place) for t in self.tensors))
-        part.origin = self.origin
-        return part
-
     # What is in it
-
-    cat_names = property(lambda self: self.recipe.cats, doc="The columns of codes.")
-    cont_names = property(lambda self: self.recipe.conts, doc="The columns of numbers.")
-    y_names = property(lambda self: self.recipe.y_names, doc="The columns to predict.")
-    classes = property(lambda self: self.recipe.classes, doc="The levels of each category.")
-
-    @property
-    def task(self) -> Any:
-        """What the target is; an `L` if there are several targets."""
-        return _alone([target.task for target in self.recipe.targets])
-
-    @property
-    def vocab(self) -> Any:
-        """The labels of the target; an `L` if there are several targets."""
-        return _alone([target.vocab for target in self.recipe.targets])
 
     @property
     def cats(self) -> Any:
@@ -249,10 +186,6 @@ class Tabular(TensorDataset):
         """Return the first rows as they were."""
         return rows_table(self.recipe, self.tensors, max_n)
 
-    def gather(self, name: str, default: Any = None) -> Any:
-        """Look an attribute up, such as `task`."""
-        return getattr(self, name, default)
-
     # Loaders
 
     def dataloaders(self, path: str | Path = ".", **options: Unpack[LoadersArgs]) -> Any:
@@ -294,22 +227,14 @@ class Tabular(TensorDataset):
             made = (*made, *self.recipe.target_tensors(to))
         self.tensors = made if self.device is None else tuple(t.to(self.device) for t in made)
 
-    def _like(self, tensors: tuple[Tensor, ...]) -> "Tabular":
-        """Return rows with the same recipe, all in one split."""
-        part = object.__new__(type(self))
-        part.__dict__.update(recipe=self.recipe, device=None, origin=None, tensors=tensors)
-        n = len(tensors[0]) if tensors else 0
-        part.__dict__.update(splits=[torch.arange(n)], _subsets={}, _source=None)
-        return part
-
 
 class TabularPandas(Tabular):
     """`Tabular` by the paper's name; it takes any frame."""
 
 
-def found_all(splits: list[Tensor], n: int) -> bool:
-    """Tell whether the first split holds all rows, in their order."""
-    return len(splits[0]) == n and bool((splits[0].diff() == 1).all())
+def _is_all(rows: Tensor, n: int) -> bool:
+    """Tell whether these are all rows, in their order."""
+    return len(rows) == n and bool((rows.diff() == 1).all())
 
 
 def _choose(frame: Any, cats: Any, conts: Any, ys: list[Any]) -> tuple[list[Any], list[Any]]:
@@ -350,7 +275,3 @@ def _frame(tensor: Tensor, names: list[Any]) -> Any:
 
 def _listed(procs: Any) -> list[Any]:
     return list(procs) if isinstance(procs, list | tuple | L) else [procs]
-
-
-def _alone(found: list[Any]) -> Any:
-    return None if not found else found[0] if len(found) == 1 else L(found)

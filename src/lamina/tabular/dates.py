@@ -9,7 +9,7 @@ import torch
 
 from lamina.data.transform import decodes, encodes
 from lamina.foundation.registry import savable
-from lamina.tabular.columns import Columns
+from lamina.tabular.encoding.columns import Columns
 from lamina.tabular.features import DATE_FLAGS, DATE_PARTS, TIME_PARTS, date_parts
 from lamina.tabular.procs import TabularProc
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.foundation.errors import DataError, closest
-from lamina.tabular.frames import as_frame
+from lamina.tabular.encoding.frames import as_frame
 
 __all__ = [
     "DATE_FLAGS",

@@ -5,6 +5,7 @@ from typing import Any, Self
 import torch
 
 from lamina.data.tfmd_loader import TfmdDL
+from lamina.foundation.collections import L
 from lamina.tabular.show import results_table, rows_table
 from lamina.tensor.device import parse_device
 from lamina.viz.tables import Table
@@ -32,6 +33,27 @@ class TabularDataLoader(TfmdDL):
         if hasattr(self.dataset, "to") and _fits(self.dataset, place):
             self.dataset = self.dataset.to(place)
         return super().to(place)
+
+    def decode_batch(self, b: Any, max_n: int = 9, *, full: bool = True) -> L[Any]:
+        """Return the first rows as `(categories, numbers, *targets)`: two dicts, and values.
+
+        Args:
+            b: a batch; targets may be missing.
+            max_n: how many rows at most.
+            full: as in `TfmdDL`; rows are always decoded fully.
+        """
+        recipe = self.dataset.recipe
+        cats, conts, *ys = [part[:max_n].cpu() for part in self.decode(b)]
+        to = recipe.decode(cats, conts)
+        columns = [{name: to[name].tolist() for name in ns} for ns in (to.cat_names, to.cont_names)]
+        pairs = list(zip(recipe.targets, ys, strict=False))
+        return L(
+            (
+                *({name: values[i] for name, values in part.items()} for part in columns),
+                *(target.decode(values[i]) for target, values in pairs),
+            )
+            for i in range(len(cats))
+        )
 
     def show_batch(
         self, b: Any = None, max_n: int = 10, *, unique: bool = False, **options: Any

@@ -8,7 +8,8 @@ from lamina.data.split import IndexSplitter, RandomSplitter, StratifiedSplitter
 from lamina.foundation.errors import refuse_unknown
 from lamina.foundation.signatures import allowed_keywords
 from lamina.tabular.core import Tabular
-from lamina.tabular.frames import as_frame
+from lamina.tabular.encoding import check  # noqa: F401  # its probe enters itself
+from lamina.tabular.encoding.frames import as_frame
 from lamina.tabular.loader import TabularDataLoader
 from lamina.tabular.procs import Categorify, FillMissing, Normalize
 from lamina.tabular.recipe import TabularRecipe, names_of
@@ -77,7 +78,7 @@ class TabularDataLoaders(DataLoaders):
             cat_names: the columns of categories.
             cont_names: the columns of numbers; None takes those that are left.
             y_names: the column to predict, or several.
-            y_block: what the target is; None follows the rule of `lamina.tabular.infer_target`.
+            y_block: what the target is; None follows the rule of `encoding.infer_target`.
             options: see `TabularLoaderArgs` and `LoadersArgs`. A `seed` also decides the split.
 
         Raises:

@@ -18,7 +18,7 @@ from lamina.data.normalize import Normalize
 from lamina.data.transform import InplaceTransform, Transform, decodes, encodes
 from lamina.foundation.errors import ContractError, DataError
 from lamina.foundation.registry import savable
-from lamina.tabular.columns import Columns
+from lamina.tabular.encoding.columns import Columns
 
 __all__ = [
     "Categorify",

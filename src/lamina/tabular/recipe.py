@@ -14,9 +14,9 @@ from torch import Tensor
 from lamina.data.transform import Transform, mk_transform
 from lamina.foundation.errors import DataError
 from lamina.foundation.registry import savable
-from lamina.tabular.columns import Columns
-from lamina.tabular.frames import Frame, as_dict, as_frame, is_gap
-from lamina.tabular.infer_target import Target, make_targets
+from lamina.tabular.encoding.columns import Columns
+from lamina.tabular.encoding.frames import as_dict, as_frame, is_gap
+from lamina.tabular.encoding.infer_target import Target, make_targets
 from lamina.tabular.procs import Categorify, Row, has_row_kernel
 
 __all__ = ["TabularRecipe", "encode_rows"]
@@ -114,14 +114,25 @@ class TabularRecipe:
             rows = as_dict(rows)
             if not any(_is_many(value) for value in rows.values()):
                 rows = [rows]
-        if isinstance(rows, list) and self._by_row and len(rows) <= _FEW:
-            return self._encode_each([self._row(as_dict(row)) for row in rows])
-        return self.tensors(self.apply(rows))
+        if not self._by_row:
+            return self.tensors(self.apply(rows))
+        if not isinstance(rows, list):
+            frame = as_frame(rows)
+            names = [*self.cat_names, *self.cont_names]
+            frame.require(names, "tabular")
+            if not 0 < len(frame) <= _FEW:
+                return self.tensors(self.apply(frame))
+            rows = frame.rows(names)
+        if not 0 < len(rows) <= _FEW:
+            return self.tensors(self.apply(rows))
+        return self._encode_each([self._row(as_dict(row)) for row in rows])
 
     def decode(self, cats: Tensor, conts: Tensor) -> Columns:
         """Return codes and numbers as the columns that they came from."""
         cats, conts = cats.cpu(), conts.cpu().double()
-        to = Columns(_Rows(len(cats)), self.cats, self.conts)
+        frame = as_frame({})
+        frame.size = len(cats)
+        to = Columns(frame, self.cats, self.conts)
         for j, name in enumerate(self.cats):
             to[name] = cats[:, j]
         for j, name in enumerate(self.conts):
@@ -193,15 +204,6 @@ def encode_rows(source: Any, rows: Any) -> tuple[Tensor, Tensor]:
     """
     recipe = source if isinstance(source, TabularRecipe) else source.recipe
     return recipe.encode(rows)
-
-
-class _Rows(Frame):
-    """A frame without columns, of which only the number of rows is known."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(None, (), size)
-
-    kind = numbers = dates = objects = factorize = Frame.require  # never asked: no column is there
 
 
 def _is_many(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """Rows of tables as they were, beside their targets and what was predicted for them."""
 
+from math import isfinite, log10
 from typing import Any
 
 from torch import Tensor
@@ -81,7 +82,9 @@ def _listed(column: Any) -> list[Any]:
     values = column.tolist()
     if not isinstance(column, Tensor):
         return ["#na#" if x is None else x for x in values]
-    return [float(f"{x:.6g}") for x in values]  # float32 has no more digits
+    largest = max((abs(x) for x in values if isfinite(x)), default=0.0)
+    digits = 5 - int(log10(largest)) if largest else 0  # float32 has no more
+    return [f"{round(x, digits) + 0.0:.6g}" for x in values]
 
 
 def _alone(row: Any) -> Any:

@@ -72,6 +72,11 @@ class Frame(ABC):
         """Tell whether the levels of a column come in an order of their own."""
         return False
 
+    def rows(self, names: Sequence[Any]) -> list[dict[Any, Any]]:
+        """Return the rows as dicts of some columns; meant for few of them."""
+        columns = [self.objects(name).tolist() for name in names]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
     def require(self, names: Sequence[Any], where: str) -> None:
         """Check that columns are there.
 

@@ -25,7 +25,7 @@ from lamina.data.pipeline import Pipeline
 from lamina.data.task import Task
 from lamina.foundation.errors import ContractError, DataError
 from lamina.foundation.registry import savable
-from lamina.tabular.columns import Columns
+from lamina.tabular.encoding.columns import Columns
 from lamina.tensor.types import TensorMultiCategory
 
 __all__ = ["MAX_LABELS", "Target", "infer_block", "make_targets"]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lamina.foundation.errors import DataError
-from lamina.tabular.frames import Frame, as_frame, factorize
+from lamina.tabular.encoding.frames import Frame, as_frame, factorize
 
 __all__ = ["Columns"]
 

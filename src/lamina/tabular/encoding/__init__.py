@@ -1,0 +1,1 @@
+"""From frames to tensors: columns of any library, targets, rows."""
