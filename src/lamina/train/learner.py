@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import Any, ClassVar, TypedDict, TypeVar
 
 import torch
 from torch import nn
@@ -100,6 +100,9 @@ class Learner(Loop):
 
     Source: Howard & Gugger, "fastai: A Layered API for Deep Learning", 2020, "Learner".
     """
+
+    rebuild: ClassVar[Callable[..., Any] | None] = None
+    """Of a subclass: a savable function of (dls, model, loss) with which it is loaded."""
 
     @strict
     def __init__(  # noqa: PLR0913 - the signature of the paper

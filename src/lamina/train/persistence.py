@@ -138,6 +138,7 @@ def export(learn: "Learner", fname: str | Path = "export.lamina") -> Path:
     weights = {name: value.detach().cpu() for name, value in learn.model.state_dict().items()}
     state = {
         "model": learn.model_spec,
+        "learner": learn.rebuild,
         "weights": weights,
         "loss": learn.loss_func if _is_savable(learn.loss_func) else None,
         "task": getattr(learn.dls, "task", None),
@@ -181,7 +182,8 @@ def load_learner(
         model = _build(spec, fname)
     model.load_state_dict(state["weights"])
     loss = loss_func or state["loss"] or infer_loss(state["task"])
-    learn = Learner(_data_from(state["data"], device), model.eval().to(device), loss)
+    make: Callable[..., Learner] = state.get("learner") or Learner
+    learn = make(_data_from(state["data"], device), model.eval().to(device), loss)
     learn.model_spec = spec
     learn.target_types = tuple(getattr(types, name, object) for name in state["target_types"])
     return learn
@@ -196,10 +198,16 @@ def _build(spec: ModelSpec | None, fname: str | Path) -> nn.Module:
     return spec.build()
 
 
-def _data_state(dls: Any) -> dict[str, Any] | None:
-    """Return the transforms that prediction needs; None for loaders without transforms."""
+def _data_state(dls: Any) -> Any:
+    """Return the transforms that prediction needs; None for loaders without transforms.
+
+    A data set of another kind has `export_state(bs)`, which returns a savable object whose
+    `dataloaders(device)` makes loaders without items.
+    """
     dl = dls[min(1, len(dls) - 1)]
     dataset = getattr(dl, "dataset", None)
+    if dataset is not None and hasattr(dataset, "export_state"):
+        return dataset.export_state(dl.bs)
     if not (isinstance(dl, TfmdDL) and isinstance(dataset, Datasets)):
         return None
     state: dict[str, Any] = {stage: _kept(getattr(dl, stage)) for stage in PIPELINES}
@@ -207,9 +215,11 @@ def _data_state(dls: Any) -> dict[str, Any] | None:
     return {**state, "n_inp": dataset.n_inp, "bs": dl.bs}
 
 
-def _data_from(state: dict[str, Any] | None, device: torch.device | str) -> DataLoaders:
+def _data_from(state: Any, device: torch.device | str) -> DataLoaders:
     if state is None:
         return DataLoaders([], [])
+    if hasattr(state, "dataloaders"):
+        return state.dataloaders(device)
     tls = [TfmdLists([], Pipeline(tfms), do_setup=False) for tfms in state["items"]]
     dataset = Datasets(lists=tls, n_inp=state["n_inp"])
     stages: Any = {stage: state[stage] for stage in PIPELINES}

@@ -153,6 +153,10 @@ class TabularModel(nn.Module):
         """Answer for every row."""
         return self.layers(self.features(x_cat, x_cont))
 
+    def tables(self) -> list[Tensor | None]:
+        """The embedding of every value, per categorical column."""
+        return [emb.weight for emb in self.embeds]  # pyright: ignore[reportReturnType] - tables
+
     def features(self, x_cat: Tensor, x_cont: Tensor) -> Tensor:
         """Embeddings and numbers side by side: `(b, features)`."""
         parts: list[Tensor] = []

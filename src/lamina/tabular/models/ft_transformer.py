@@ -156,6 +156,12 @@ class FTTransformer(nn.Module):
             x = block(x, 1 if last else x.shape[1])  # only the answer is read in the end
         return self.head(x[:, 0])
 
+    def tables(self) -> list[Tensor | None]:
+        """The embedding of every value, per categorical column."""
+        ends = [*self.tokenizer.starts[1:].tolist(), len(self.tokenizer.table)]
+        starts = self.tokenizer.starts.tolist()
+        return [self.tokenizer.table[a:b] for a, b in zip(starts, ends, strict=True)]
+
 
 def _uniform(n: int, width: int) -> nn.Parameter:
     limit = 1 / math.sqrt(width)

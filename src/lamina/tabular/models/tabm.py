@@ -152,6 +152,11 @@ class TabM(nn.Module):
             )
         return torch.cat(parts, 1)
 
+    def tables(self) -> list[Tensor | None]:
+        """The embedding of every value, per categorical column; None where it is one-hot."""
+        found = dict(self.embeds.named_parameters())
+        return [found.get(f"{i}.weight") for i in range(len(self.n_values))]
+
     def _combined(self, out: Tensor) -> Tensor:
         """Return logits of the mean probabilities, so that losses and metrics read them."""
         if self.combine == "softmax":

@@ -1,0 +1,1 @@
+"""What a learner of rows says: predictions, and explanations of them."""
