@@ -5,12 +5,13 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from lamina.foundation.errors import ContractError
 from lamina.foundation.signatures import strict
 from lamina.nn.losses import NoneReduce
-from lamina.tensor.tree import map_tree, to_concat, to_detach
+from lamina.tensor.tree import map_tree, nested_reorder, to_concat, to_detach
 from lamina.tensor.types import TensorBase
 from lamina.train.callback import Callback
 from lamina.train.fitting import Callbacks
@@ -181,9 +182,11 @@ def get_preds(
     dl = _loader(learn, ds_idx, dl)
     reading = reading_of(learn.loss_func)
     gather = GatherPreds(act or reading.activation, with_input=with_input, with_loss=with_loss)
+    dl = _in_order(dl) if reorder else dl
     with learn.added_cbs(cbs), _loss_for(learn, per_item=with_loss), learn.added_cbs(gather):
-        learn.run_validation([(ds_idx, _in_order(dl) if reorder else dl)])
-    inputs, preds, targs, losses = gather.joined()
+        learn.run_validation([(ds_idx, dl)])
+    parts = gather.joined()
+    inputs, preds, targs, losses = _restored(parts, dl) if reorder else parts
     out = [preds, targs]
     if with_input:
         out.insert(0, inputs)
@@ -257,6 +260,19 @@ def _in_order(dl: Any) -> Any:
     """The same loader without shuffling and with its last batch."""
     unordered = getattr(dl, "shuffle", False) or getattr(dl, "drop_last", False)
     return dl.new(shuffle=False, drop_last=False) if unordered and hasattr(dl, "new") else dl
+
+
+def _restored(part: Any, dl: Any) -> Any:
+    """Put what a loader gave in an order of its own (by length) back into that of the items."""
+    order = getattr(dl, "item_order", None)
+    if order is None or part is None:
+        return part
+    if isinstance(part, tuple):
+        return tuple(_restored(each, dl) for each in part)
+    places = torch.tensor(order).argsort()
+    if isinstance(part, list):  # rows of different widths
+        return [part[i] for i in places.tolist()]
+    return nested_reorder(part, places)
 
 
 @contextmanager
