@@ -92,15 +92,14 @@ class TabularRecipe:
 
     def tensors(self, to: Columns) -> tuple[Tensor, Tensor]:
         """Return a transformed table as codes `(n, n_cat)` and numbers `(n, n_cont)`."""
-        n = len(to)
-        cats, conts = torch.zeros(n, len(self.cats), dtype=torch.int64), None
-        columns = [to[name] for name in self.cats]
-        cats = torch.stack(columns, 1) if columns else cats
+        codes = [to[name] for name in self.cats]
         numbers = [to.numbers(name) for name in self.conts]
-        device = (numbers or columns or [cats])[0].device
-        conts = torch.empty(n, len(self.conts), device=device)
-        for j, column in enumerate(numbers):
-            conts[:, j] = column
+        place = (codes + numbers)[0].device if codes or numbers else None
+        cats = torch.empty(len(to), len(codes), dtype=torch.int64, device=place)
+        conts = torch.empty(len(to), len(numbers), device=place)
+        for table, columns in ((cats, codes), (conts, numbers)):
+            for j, column in enumerate(columns):
+                table[:, j] = column
         return cats, conts
 
     def target_tensors(self, to: Columns) -> tuple[Tensor, ...]:

@@ -95,7 +95,8 @@ class _Pandas(Frame):
         super().__init__(native, native.columns, len(native))
 
     def kind(self, name: Any) -> str:
-        return getattr(self.native[name].dtype, "kind", "O")
+        kind = getattr(self.native[name].dtype, "kind", "O")
+        return kind if kind in "biufM" else "O"
 
     def numbers(self, name: Any) -> Tensor:
         column = self.native[name]
@@ -152,7 +153,7 @@ class _Polars(Frame):
 
         column = self.native[name]
         if self.is_ordered(name):
-            levels = column.cat.get_categories()
+            levels = column.dtype.categories
         elif self.kind(name) != "O":
             return factorize(column.to_numpy())
         else:

@@ -21,6 +21,7 @@ from lamina.data.block import (
     TransformBlock,
 )
 from lamina.data.category import Categorize, EncodedMultiCategorize, RegressionSetup
+from lamina.data.items import TfmdLists
 from lamina.data.pipeline import Pipeline
 from lamina.data.task import Task
 from lamina.foundation.errors import ContractError, DataError
@@ -66,7 +67,7 @@ class Target:
             first.c = first.c or len(self.names)
         else:
             rows = [self._row(to.train, i) for i in range(len(to.train))]
-            Pipeline(self.tfms).setup(rows)
+            self.tfms = list(TfmdLists(rows, self.tfms).tfms)
 
     def encode(self, to: Columns) -> Tensor:
         """Return the values of all rows.

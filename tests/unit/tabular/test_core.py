@@ -1,0 +1,215 @@
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from lamina.data.block import CategoryBlock, MultiCategoryBlock, RegressionBlock
+from lamina.data.split import EndSplitter
+from lamina.data.task import MultiLabel, Regression, SingleLabel
+from lamina.foundation.errors import ContractError, DataError, ItemError
+from lamina.tabular.core import Tabular, TabularPandas
+from lamina.tabular.recipe import encode_rows
+
+
+@pytest.fixture
+def df():
+    return pd.DataFrame(
+        {
+            "city": ["Rome", "Oslo", "Rome", "Bonn"] * 3,
+            "rooms": [1, 2, 3, 4] * 3,
+            "area": np.linspace(20, 130, 12),
+            "sold": ["no", "yes", "no", "yes"] * 3,
+        },
+        index=range(100, 112),
+    )
+
+
+def target(values, **options):
+    return Tabular({"x": [0.0] * len(values), "y": values}, cont_names="x", y_names="y", **options)
+
+
+def test_parts_have_the_known_names(df):
+    to = TabularPandas(df, None, ["city"], ["area"], "sold", splits=EndSplitter(0.25)(df))
+    assert (len(to.train), len(to.valid), to.n_subsets) == (9, 3, 2)
+    assert list(to.xs) == ["city", "area"]
+    assert to.train.y.tolist() == [0, 1, 0, 1, 0, 1, 0, 1, 0]
+    assert to.items.shape == (12, 3)
+    assert to.vocab == ["no", "yes"]
+    assert to.task.n_out == 2
+
+
+def test_the_frame_stays_as_it_is(df):
+    before = df.copy()
+    TabularPandas(df, cat_names="city", cont_names="area", y_names="sold")
+    pd.testing.assert_frame_equal(df, before)
+
+
+def test_inplace_puts_processed_columns_into_the_frame(df):
+    TabularPandas(df, cat_names="city", cont_names="area", y_names="sold", inplace=True)
+    assert df["city"].tolist()[:4] == [3, 2, 3, 1]
+
+
+def test_setup_can_wait(df):
+    to = TabularPandas(df, cat_names="city", y_names="sold", do_setup=False)
+    assert "not processed" in repr(to)
+    assert len(to.process()) == 12
+
+
+def test_columns_of_numbers_are_taken_in_the_order_of_the_frame(df):
+    """Defect G16."""
+    shuffled = df[["sold", "area", "city", "rooms"]]
+    assert Tabular(shuffled, cat_names="city", y_names="sold").cont_names == ["area", "rooms"]
+
+
+def test_the_order_of_columns_does_not_depend_on_the_hash_seed():
+    """Defect G16."""
+    code = (
+        "from lamina.tabular.core import Tabular;"
+        "print(Tabular({c: [1.5, 2] for c in 'qwertz'}, cat_names=[]).cont_names)"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "LAMINA_PROGRESS": "off"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert found == {"['q', 'w', 'e', 'r', 't', 'z']\n"}
+
+
+def test_without_any_names_the_kinds_of_columns_decide(df):
+    to = Tabular(df, y_names="sold")
+    assert (to.cat_names, to.cont_names) == (["city", "rooms"], ["area"])
+
+
+def test_columns_may_come_in_another_order(df):
+    to = Tabular(df, cat_names="city", cont_names=["rooms", "area"], y_names="sold")
+    cats, conts = encode_rows(to, df[df.columns[::-1]])
+    assert torch.equal(cats, to.tensors[0])
+    assert torch.equal(conts, to.tensors[1])
+
+
+@pytest.mark.parametrize("rows", [lambda r: r.to_dict(), lambda r: r, lambda r: r.to_frame().T])
+def test_a_missing_column_is_named(df, rows):
+    to = Tabular(df, cat_names="city", cont_names="area", y_names="sold")
+    with pytest.raises(DataError, match=r"has no column 'area' \(closest is 'areas'\)\."):
+        encode_rows(to, rows(df.rename(columns={"area": "areas"}).iloc[0]))
+
+
+def test_a_name_that_the_frame_lacks_is_refused(df):
+    with pytest.raises(DataError, match=r"no column 'cty' \(closest is 'city'\)"):
+        Tabular(df, cat_names="cty", cont_names="area")
+
+
+def test_a_column_has_one_role(df):
+    with pytest.raises(DataError, match=r"'city' is named in several .*\. A column is one"):
+        Tabular(df, cat_names="city", y_names="city")
+
+
+def test_a_position_outside_of_the_frame_is_refused(df):
+    with pytest.raises(DataError, match=r"row 111 of 12 rows\. Give positions"):
+        Tabular(df, y_names="sold", splits=[[0, 1], df.index[-1:]])
+
+
+def test_a_row_is_decoded(df):
+    to = Tabular(df, cat_names="city", cont_names="area", y_names="sold")
+    assert to.decode_row(1).to_dict() == {"city": "Oslo", "area": pytest.approx(30), "sold": "yes"}
+
+
+def test_new_rows_have_targets_if_they_are_there(df):
+    to = Tabular(df, cat_names="city", cont_names="area", y_names="sold")
+    assert len(to.new(df).tensors) == 3
+    assert len(to.new(df.drop(columns="sold")).tensors) == 2
+    with pytest.raises(DataError, match="no column 'sold'"):
+        to.new(df.drop(columns="sold"), with_labels=True)
+
+
+# Targets
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (["a", "b", "a"], SingleLabel(["a", "b"])),
+        ([True, False, True], SingleLabel([False, True])),
+        ([0.5, 1.0, 2.0], Regression(1)),
+    ],
+)
+def test_what_a_target_is_follows_from_its_values(values, task):
+    to = target(values)
+    assert to.task == task
+    assert to.targets.shape == (3,)
+    assert to.targets.is_floating_point() == isinstance(task, Regression)
+
+
+def test_few_whole_numbers_are_labels_and_a_message_says_so():
+    """Defect G7."""
+    with pytest.warns(UserWarning, match=r"'y' holds whole numbers, 2 .* labels \(at most 20\)"):
+        to = target([0, 1, 1])
+    assert to.vocab == [0, 1]
+
+
+def test_many_whole_numbers_are_numbers_and_a_message_says_so():
+    with pytest.warns(UserWarning, match=r"numbers to predict \(more than 20\)\. Say so"):
+        assert target(list(range(30))).task == Regression(1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_block_decides_without_a_message():
+    assert target([0, 1, 1], y_block=RegressionBlock()).targets.tolist() == [0.0, 1.0, 1.0]
+    assert target([7, 3, 3], y_block=CategoryBlock).targets.tolist() == [1, 0, 0]
+
+
+def test_several_numbers():
+    to = Tabular({"a": [1.5, 2.0], "b": [1, 2], "c": [1.0, 0.0]}, y_names=["a", "b"])
+    assert to.task == Regression(2)
+    assert to.targets.tolist() == [[1.5, 1.0], [2.0, 2.0]]
+
+
+def test_several_labels_at_once():
+    df = {"x": [1.0, 2.0], "cat": [1, 0], "dog": [1, 1]}
+    block = MultiCategoryBlock(encoded=True, vocab=["cat", "dog"])
+    to = Tabular(df, y_names=["cat", "dog"], y_block=block)
+    assert to.task == MultiLabel(["cat", "dog"])
+    assert to.targets.tolist() == [[1.0, 1.0], [0.0, 1.0]]
+    assert "cat;dog" in str(to.show().rows)
+
+
+def test_several_truth_values_are_several_labels():
+    to = Tabular({"x": [1.0, 2.0], "p": [True, False], "q": [True, True]}, y_names=["p", "q"])
+    assert isinstance(to.task, MultiLabel)
+
+
+def test_targets_of_different_kinds_are_a_tensor_each():
+    df = {"x": [1.0, 2.0], "kind": ["a", "b"], "size": [1.5, 2.5]}
+    to = Tabular(df, y_names=["kind", "size"])
+    assert [type(task) for task in to.task] == [SingleLabel, Regression]
+    assert [t.tolist() for t in to.tensors[2:]] == [[0, 1], [1.5, 2.5]]
+    assert to.decode()["size"].tolist() == [1.5, 2.5]
+
+
+def test_lists_of_labels_in_one_column():
+    to = target([["a", "b"], ["b"]], y_block=MultiCategoryBlock())
+    assert to.targets.tolist() == [[1.0, 1.0], [0.0, 1.0]]
+
+
+def test_a_missing_target_is_refused():
+    with pytest.raises(DataError, match=r"'y' is missing in 1 rows, first in row 1\. Leave"):
+        target(["a", None, "b"])
+    assert target(["a", None], y_block=CategoryBlock(add_na=True)).targets.tolist() == [1, 0]
+
+
+def test_a_label_of_validation_only_is_refused():
+    with pytest.raises(ItemError, match=r"target 'y': label 'c' is not in the vocabulary"):
+        target(["a", "b", "c"], splits=[[0, 1], [2]])
+
+
+def test_blocks_must_fit_the_columns():
+    with pytest.raises(ContractError, match=r"2 blocks for 1 columns .*\. Give one for each"):
+        target(["a"], y_block=[CategoryBlock(), CategoryBlock()])
