@@ -19,6 +19,7 @@ from lamina.data.transform import InplaceTransform, Transform, decodes, encodes
 from lamina.foundation.errors import ContractError, DataError
 from lamina.foundation.registry import savable
 from lamina.tabular.encoding.columns import Columns
+from lamina.tabular.encoding.frames import is_gap
 
 __all__ = [
     "Categorify",
@@ -119,14 +120,6 @@ class Categorify(TabularProc):
         seen[codes] = True
         found = [level for level, is_there in zip(levels, seen.tolist(), strict=False) if is_there]
         return CategoryMap(sorted(found, key=_by_kind(found)), sort=False, add_na=True)
-
-
-@dataclass(frozen=True)
-class _Strategy:
-    """What replaces gaps: a function of the numbers that are there."""
-
-    name: str
-    find: Callable[[Tensor], float]
 
 
 class FillStrategy:
@@ -279,7 +272,7 @@ def _check_kind(name: Any, unknown: Iterable[Any], vocab: CategoryMap) -> None:
     """Refuse texts where training had numbers, and the reverse; all else may be new."""
     known = {isinstance(level, str) for level in vocab.items[1:]}
     for value in unknown:
-        if len(known) == 1 and isinstance(value, str | int | float) and value == value:  # noqa: PLR0124
+        if len(known) == 1 and isinstance(value, str | int | float) and not is_gap(value):
             if isinstance(value, str) not in known:
                 raise DataError(
                     f"Categorify: column {name!r} holds {value!r} ({type(value).__name__}), but in "

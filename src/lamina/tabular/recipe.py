@@ -145,11 +145,6 @@ class TabularRecipe:
         """The levels of each column of categories, `#na#` first."""
         return next((p.classes for p in self.procs if isinstance(p, Categorify)), {})
 
-    @property
-    def y_width(self) -> int:
-        """How many tensors of targets there are."""
-        return len(self.targets)
-
     def to_state(self) -> dict[str, Any]:
         """Return what a saved file holds."""
         state = {name: getattr(self, name) for name in self.__dataclass_fields__ if name[0] != "_"}

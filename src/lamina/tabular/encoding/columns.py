@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lamina.foundation.errors import DataError
-from lamina.tabular.encoding.frames import Frame, as_frame, factorize
+from lamina.tabular.encoding.frames import Frame, as_frame, factorize, is_gap
 
 __all__ = ["Columns"]
 
@@ -87,13 +87,13 @@ class Columns:
         values = self[name]
         if isinstance(values, Tensor):
             return values.double()
-        known = [x for x in values[:1000] if x is not None and x == x]  # noqa: PLR0124 - NaN
+        known = [x for x in values[:1000] if not is_gap(x)]
         if known and not isinstance(known[0], int | float):
             raise DataError(
                 f"tabular: column {name!r} holds {known[0]!r} where numbers were expected. Convert "
                 "it with astype(float), or name it in cat_names."
             )
-        return torch.tensor([np.nan if x is None else float(x) for x in values]).double()
+        return torch.tensor([np.nan if is_gap(x) else float(x) for x in values]).double()
 
     def factorize(self, name: Any) -> tuple[Tensor, list[Any]]:
         """Return for each row which of the levels of a column it has, -1 for gaps; the levels."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lamina.foundation.errors import DataError, closest
 
-__all__ = ["Frame", "as_frame", "factorize"]
+__all__ = ["Frame", "as_dict", "as_frame", "factorize", "is_gap"]
 
 Levels = tuple[Tensor, list[Any]]
 
