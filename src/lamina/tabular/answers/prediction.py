@@ -1,10 +1,10 @@
 """Rows to answers without loaders and callbacks, and what a network learnt about categories."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lamina.foundation.errors import ContractError
 from lamina.foundation.signatures import strict
@@ -14,33 +14,42 @@ from lamina.train.infer import reading_of
 if TYPE_CHECKING:
     from lamina.train.learner import Learner
 
-__all__ = ["embeddings", "outputs", "predict_rows"]
+__all__ = ["embeddings", "outputs", "predict_rows", "run_model"]
 
 _CHUNK = 8192  # rows that a network sees at once
 
 
 @torch.no_grad()
-def outputs(learn: "Learner", cats: Tensor, conts: Tensor) -> Tensor:
-    """Return what the model says about encoded rows, activated: `(n, n_out)` on the CPU.
+def run_model(
+    model: nn.Module, cats: Tensor, conts: Tensor, act: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
+    """Return what a model, in evaluation mode, says about encoded rows: `(n, n_out)` on the CPU.
 
     Args:
-        learn: The learner.
+        model: The model; its mode is as before, afterwards.
         cats: Codes, `(n, n_cat)`.
         conts: Numbers, `(n, n_cont)`.
+        act: Applied to the outputs.
     """
-    model, act = learn.model, reading_of(learn.loss_func).activation
     device = next((p.device for p in model.parameters()), cats.device)
     training = model.training
     if training:
         model.eval()
     try:
-        if len(cats) <= _CHUNK:
-            return act(model(cats.to(device), conts.to(device))).cpu()
-        chunks = zip(cats.split(_CHUNK), conts.split(_CHUNK), strict=True)
-        return torch.cat([act(model(a.to(device), b.to(device))).cpu() for a, b in chunks])
+        said = [
+            model(a.to(device), b.to(device))
+            for a, b in zip(cats.split(_CHUNK), conts.split(_CHUNK), strict=True)
+        ]
     finally:
         if training:
             model.train()
+    out = said[0] if len(said) == 1 else torch.cat(said)
+    return (act(out) if act else out).cpu()
+
+
+def outputs(learn: "Learner", cats: Tensor, conts: Tensor) -> Tensor:
+    """Return what the model of a learner says about encoded rows, activated; see `run_model`."""
+    return run_model(learn.model, cats, conts, reading_of(learn.loss_func).activation)
 
 
 @strict

@@ -1,0 +1,1 @@
+"""Beside the network: boosted trees, blends, and estimators for scikit-learn."""
