@@ -1,5 +1,5 @@
 # ruff: noqa: F403, F405 - the paper imports everything
-"""The paper's tabular example, its data part: census rows to batches, on the bundled Adult data."""
+"""The paper's tabular example: census rows to batches, a network, answers; on the bundled Adult data."""
 
 import pandas as pd
 import pytest
@@ -56,3 +56,40 @@ def test_the_test_file_becomes_a_loader(dls):
     loader = dls.test_dl(test, with_labels=True)
     assert len(loader.dataset) == 16_281
     assert loader.dataset.targets.float().mean() == pytest.approx(0.236, abs=0.001)
+
+
+@pytest.fixture(scope="module")
+def learn(dls):
+    learn = tabular_learner(dls, layers=[200, 100], metrics=accuracy, seed=42)
+    with learn.no_bar():
+        learn.fit_one_cycle(3)
+    return learn
+
+
+@pytest.mark.slow
+def test_three_epochs_reach_the_accuracy_of_the_paper(learn, dls):
+    test = pd.read_csv(untar_data(URLs.ADULT) / "adult_test.csv.gz")
+    loss, acc = learn.validate(dl=dls.test_dl(test, with_labels=True))
+    assert acc > 0.83
+    assert loss < 0.37
+    assert [type(m).__name__ for m in learn.model.layers[0]] == ["Linear", "ReLU", "BatchNorm1d"]
+
+
+@pytest.mark.slow
+def test_a_row_is_predicted_with_its_label(learn, df):
+    label, index, probs = learn.predict(df.iloc[0])
+    assert (label, index.item(), probs.shape) == ("<=50K", 0, (2,))
+
+
+@pytest.mark.slow
+def test_results_are_shown_decoded(learn, df):
+    table = learn.show_results(max_n=3, shuffle=False)
+    assert "salary_pred" in table.header
+    assert table.rows[0][table.header.index("age")] == df["age"][1024]
+
+
+@pytest.mark.slow
+def test_the_network_gives_embeddings_to_other_models(learn):
+    table = learn.embeddings()["education"]
+    assert table.shape == (17, 8)
+    assert "Bachelors" in table.index

@@ -228,6 +228,11 @@ from lamina.optim.wiring import (
 from lamina.optim.wrap import (
     OptimWrapper,
 )
+from lamina.tabular.answers.explain import (
+    partial_dependence,
+    permutation_importance,
+    shap_values,
+)
 from lamina.tabular.core import (
     Tabular,
     TabularPandas,
@@ -235,6 +240,10 @@ from lamina.tabular.core import (
 from lamina.tabular.dates import (
     Datepart,
     HashText,
+)
+from lamina.tabular.estimators.boosting import (
+    blend,
+    boosting_baseline,
 )
 from lamina.tabular.features import (
     add_datepart,
@@ -244,6 +253,7 @@ from lamina.tabular.features import (
     make_date,
 )
 from lamina.tabular.learner import (
+    TabularLearner,
     tabular_learner,
 )
 from lamina.tabular.loader import (
@@ -252,6 +262,23 @@ from lamina.tabular.loader import (
 )
 from lamina.tabular.loaders import (
     TabularDataLoaders,
+)
+from lamina.tabular.models.embedding_mlp import (
+    TabularModel,
+    emb_sz_rule,
+    get_emb_sz,
+    tabular_config,
+)
+from lamina.tabular.models.ft_transformer import (
+    FTTransformer,
+)
+from lamina.tabular.models.numeric import (
+    Periodic,
+    PiecewiseLinear,
+)
+from lamina.tabular.models.tabm import (
+    EachMember,
+    TabM,
 )
 from lamina.tabular.procs import (
     Categorify,
@@ -432,11 +459,13 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "DiceLoss",
     "DiceMulti",
     "EMA",
+    "EachMember",
     "EarlyStoppingCallback",
     "EndSplitter",
     "F",
     "F1Score",
     "F1ScoreMulti",
+    "FTTransformer",
     "FileSplitter",
     "FillMissing",
     "FillStrategy",
@@ -480,6 +509,8 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Optimizer",
     "ParamScheduler",
     "Path",
+    "Periodic",
+    "PiecewiseLinear",
     "Pipeline",
     "Precision",
     "Profile",
@@ -516,9 +547,12 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "StochasticDepth",
     "StratifiedSplitter",
     "TabDataLoader",
+    "TabM",
     "Tabular",
     "TabularDataLoader",
     "TabularDataLoaders",
+    "TabularLearner",
+    "TabularModel",
     "TabularPandas",
     "TabularProc",
     "TensorBBox",
@@ -547,6 +581,8 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "average_grad",
     "average_sqr_grad",
     "bind",
+    "blend",
+    "boosting_baseline",
     "combine_scheds",
     "combined_cos",
     "compose",
@@ -556,10 +592,12 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "delegates",
     "df_shrink",
     "dispatch",
+    "emb_sz_rule",
     "encode_rows",
     "encodes",
     "error_rate",
     "funcs_kwargs",
+    "get_emb_sz",
     "get_files",
     "get_grid",
     "get_image_files",
@@ -579,7 +617,9 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "np",
     "parallel",
     "parent_label",
+    "partial_dependence",
     "patch",
+    "permutation_importance",
     "plain",
     "ranger",
     "rmse",
@@ -588,6 +628,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "set_seed",
     "setups",
     "sgd_step",
+    "shap_values",
     "show_batch",
     "show_image",
     "show_images",
@@ -597,6 +638,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "steep",
     "step_stat",
     "subplots",
+    "tabular_config",
     "tabular_learner",
     "tensor",
     "to_cpu",

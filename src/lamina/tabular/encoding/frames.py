@@ -116,6 +116,8 @@ class _Pandas(Frame):
         column = self.native[name]
         if self.is_ordered(name):
             return _codes(column.cat.codes.to_numpy()), column.cat.categories.tolist()
+        if getattr(column.dtype, "storage", "") == "python":
+            column = column.to_numpy(dtype=object)  # twice as fast as the same strings in pandas
         codes, levels = pd.factorize(column)
         return _codes(codes), levels.tolist()
 
