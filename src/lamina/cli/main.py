@@ -1,12 +1,14 @@
 """The `lamina` command: what is worth having without writing Python.
 
 lamina check PATH      look for faults in a folder of pictures
+lamina nb COMMAND      packages written as notebooks
 lamina --version
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,9 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         0 if all is well, 1 if `check` found an error, 2 if it could not work.
     """
+    args = sys.argv[1:] if args is None else args
+    if args[:1] == ["nb"]:  # has a parser per command, which is made when it is needed
+        return import_module("lamina.notebook.cli").main(args[1:])
     parser = _make_parser()
     options = parser.parse_args(args)
     if options.run is None:
@@ -44,6 +49,7 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lamina {__version__}")
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(title="commands")
+    commands.add_parser("nb", help="packages written as notebooks", add_help=False)
     check = commands.add_parser(
         "check",
         help="look for faults in a folder of pictures",

@@ -53,7 +53,9 @@ def render_plaintext(raw: dict[str, Any], path: Path) -> str:
     jupytext = _jupytext()
     import nbformat
 
-    return jupytext.writes(nbformat.from_dict(raw), fmt=dict(_FORMATS[path.suffix]))
+    cells = [cell | {"source": "".join(cell["source"])} for cell in raw["cells"]]
+    node = nbformat.from_dict(raw | {"cells": cells})
+    return jupytext.writes(node, fmt=dict(_FORMATS[path.suffix]))
 
 
 def _jupytext() -> Any:
