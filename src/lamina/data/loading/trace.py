@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lamina.data.kernels import describe
+from lamina.data.loading.stages import Stages
 from lamina.data.pipeline import Pipeline
 from lamina.foundation.seeding import Randomness, base_seed, using
 from lamina.tensor.collate import collate
@@ -75,7 +76,12 @@ def _trace(block: "DataBlock", source: Any, bs: int, report: Summary) -> None:
     for tfm in Pipeline().add(*((b.dls_kwargs or {}).get("before_batch") for b in block.blocks)):
         items = tfm(items, 0)
         report.add(f"    {tfm.name}: {len(items)} items, the first {_parts(items[0])}")
-    batch = collate(items)
+    kind: Any = block.dl_type or next((b.dl_type for b in block.blocks if b.dl_type), Stages)
+    if kind.create_batches is Stages.create_batches:
+        batch = collate(items)
+    else:  # not of items one by one
+        settings = {k: v for b in block.blocks for k, v in (b.dls_kwargs or {}).items()}
+        batch = kind(train, bs=n, **settings).one_batch()
     report.add(f"    collated: {_parts(batch)}", "", "The batch (batch_tfms)")
     after_batch = Pipeline(map(copy, block.batch_tfms), 0)
     after_batch.setup(_OneBatch(batch, after_batch))

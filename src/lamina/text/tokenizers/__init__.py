@@ -1,0 +1,1 @@
+"""Tokenizers: what cuts texts into tokens, and joins them again."""

@@ -1,0 +1,96 @@
+"""Words, as spaCy's rules for a language find them."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from lamina.foundation.errors import ContractError, MissingExtraError
+from lamina.foundation.registry import savable
+from lamina.text.rules import SPECIAL_TOKENS
+from lamina.text.tokenizers.base import Remembered
+
+__all__ = ["SpacyTokenizer", "WordTokenizer"]
+
+_RUNS = re.compile(r"\s+|\S+")
+
+
+@savable
+@dataclass
+class SpacyTokenizer:
+    """Cuts texts into words and signs with spaCy's rules for a language.
+
+    spaCy works on what stands between spaces, each piece by itself, so every different piece is
+    given to it once and remembered: the tokens are the same, several times sooner.
+
+    Args:
+        lang: The code of the language, such as "en", "de", or "xx" for any.
+        special_toks: What is never cut; None takes `SPECIAL_TOKENS`.
+
+    Example:
+        >>> list(SpacyTokenizer()(["Don't cut xxbos, please."]))
+        [['Do', "n't", 'cut', 'xxbos', ',', 'please', '.']]
+    """
+
+    lang: str = "en"
+    special_toks: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        self._cut: Callable[[Iterable[str]], Iterator[list[str]]] | None = None
+
+    def __call__(self, texts: Iterable[str], /) -> Iterator[list[str]]:
+        """Give the tokens of each text.
+
+        Args:
+            texts: The texts.
+        """
+        if self._cut is None:
+            self._cut = self._make()
+        return self._cut(texts)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_cut": None}  # made again where it is needed
+
+    def _make(self) -> Callable[[Iterable[str]], Iterator[list[str]]]:
+        tokenizer = _load(self.lang)
+        for token in SPECIAL_TOKENS if self.special_toks is None else self.special_toks:
+            tokenizer.add_special_case(token, [{"ORTH": token}])
+        if type(tokenizer).__module__ != "spacy.tokenizer":  # those of some languages look wider
+            return lambda texts: ([t.text for t in doc] for doc in tokenizer.pipe(texts))
+
+        def cut(piece: str) -> list[str]:
+            return [piece] if piece.isspace() else [token.text for token in tokenizer(piece)]
+
+        known = Remembered(cut).__getitem__
+        return lambda texts: (list(chain.from_iterable(map(known, _pieces(t)))) for t in texts)
+
+
+WordTokenizer = SpacyTokenizer
+
+
+def _load(lang: str) -> Any:
+    try:
+        import spacy
+    except ImportError as error:
+        raise MissingExtraError("spacy", "text") from error
+    try:
+        return spacy.blank(lang).tokenizer
+    except ImportError as error:
+        raise ContractError(
+            f"SpacyTokenizer: spaCy cannot make a tokenizer for {lang!r}: {error}. Install what it "
+            "asks for, give another code, or 'xx' for any language."
+        ) from error
+
+
+def _pieces(text: str) -> list[str]:
+    """Cut a text where spaCy does first: a space only separates, other white space is a piece."""
+    pieces = text.split(" ")
+    if pieces == text.split():
+        return pieces
+    pieces = []
+    for run in _RUNS.findall(text):
+        piece = run[1:] if pieces and run[0] == " " else run
+        if piece:
+            pieces.append(piece)
+    return pieces
