@@ -15,7 +15,7 @@ from pathlib import Path
 from lamina.notebook.code import docstring_from_module, source_from_module
 from lamina.notebook.config import Config, load_config
 from lamina.notebook.directives import EXPORTS, default_export, split_directives
-from lamina.notebook.document import Cell, Notebook, content_hash, write_notebook
+from lamina.notebook.document import Cell, Notebook, content_hash, fresh_id, write_notebook
 from lamina.notebook.errors import NotebookError
 from lamina.notebook.export import (
     ExportedCell,
@@ -248,9 +248,10 @@ class _Sync:
 
     def _new(self, name: str, section: Section) -> Cell:
         notebook = self.notebooks[name]
-        cell = Cell.new("", "markdown" if section.is_docstring else "code")
-        if (moved := self.pool.pop(section.id, None)) and notebook.find(moved.id) is None:
-            cell = moved
+        cell = self.pool.pop(section.id, None)
+        cell = cell or Cell.new("", "markdown" if section.is_docstring else "code")
+        if notebook.find(cell.id) is not None:
+            cell.id = fresh_id()
         split = split_directives(section.text)
         if not split.directives.keys() & set(EXPORTS):
             target = self.change.module.name.removeprefix(f"{self.config.package}.")
