@@ -50,7 +50,7 @@ TK_REP, TK_WREP, TK_UP, TK_MAJ = "xxrep", "xxwrep", "xxup", "xxmaj"
 SPECIAL_TOKENS = (UNK, PAD, BOS, EOS, FLD, TK_REP, TK_WREP, TK_UP, TK_MAJ)
 """The special tokens in the order in which they begin a vocabulary."""
 
-# Entities that lost their "&" on the way, escapes, and the marks of WikiText, in this order.
+# Entities (also those that lost their "&"), escapes, and the marks of WikiText, in this order.
 _DAMAGE = (
     ("#39;", "'"),
     ("amp;", "&"),
@@ -79,11 +79,12 @@ def fix_html(text: str) -> str:
     r"""Mend what HTML, and data sets that were made of it, leave in a text.
 
     Example:
-        >>> fix_html("Some HTML&nbsp;text<br />I #39;ll be back... state @-@ of @-@ the @-@ art")
-        "Some HTML& text\nI 'll be back … state-of-the-art"
+        >>> fix_html("Some HTML&nbsp;text<br />I#39;ll be back... state @-@ of @-@ the @-@ art")
+        "Some HTML text\nI'll be back … state-of-the-art"
     """
     for damage, mended in _DAMAGE:
         if damage in text:
+            text = text.replace(f"&{damage}", mended) if damage[-1] == ";" else text
             text = text.replace(damage, mended)
     return html.unescape(text) if "&" in text else text
 

@@ -54,10 +54,11 @@ class SpacyTokenizer:
 
     def _make(self) -> Callable[[Iterable[str]], Iterator[list[str]]]:
         tokenizer = _load(self.lang)
-        for token in SPECIAL_TOKENS if self.special_toks is None else self.special_toks:
-            tokenizer.add_special_case(token, [{"ORTH": token}])
+        special = SPECIAL_TOKENS if self.special_toks is None else self.special_toks
         if type(tokenizer).__module__ != "spacy.tokenizer":  # those of some languages look wider
-            return lambda texts: ([t.text for t in doc] for doc in tokenizer.pipe(texts))
+            return _around(tokenizer, special)
+        for token in special:
+            tokenizer.add_special_case(token, [{"ORTH": token}])
 
         def cut(piece: str) -> list[str]:
             return [piece] if piece.isspace() else [token.text for token in tokenizer(piece)]
@@ -81,6 +82,18 @@ def _load(lang: str) -> Any:
             f"SpacyTokenizer: spaCy cannot make a tokenizer for {lang!r}: {error}. Install what it "
             "asks for, give another code, or 'xx' for any language."
         ) from error
+
+
+def _around(tokenizer: Any, special: Sequence[str]) -> Callable[[Iterable[str]], Any]:
+    """Return what cuts texts between special tokens, which stay whole."""
+    marks = re.compile(rf"\s*\b({'|'.join(map(re.escape, special))})\b\s*")
+
+    def cut(text: str) -> list[str]:
+        parts = marks.split(text)  # what is between marks, and these, by turns
+        found = ([p] if i % 2 else [t.text for t in tokenizer(p)] for i, p in enumerate(parts))
+        return list(chain.from_iterable(found))
+
+    return lambda texts: map(cut, texts)
 
 
 def _pieces(text: str) -> list[str]:

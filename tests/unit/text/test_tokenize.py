@@ -1,0 +1,183 @@
+from collections import Counter
+
+import pandas as pd
+import pytest
+
+from lamina.foundation.errors import ContractError, DataError
+from lamina.text import tokenize
+from lamina.text.cache import cache_key
+from lamina.text.tokenize import (
+    Tokenizer,
+    join_fields,
+    tokenize_csv,
+    tokenize_df,
+    tokenize_folder,
+    tokenize_texts,
+)
+from lamina.text.tokenizers.base import BaseTokenizer
+from lamina.text.tokenizers.subwords import SentencePieceTokenizer
+from lamina.text.types import Tokens
+
+TEXTS = [f"A film number {i} is FINE!!!" for i in range(50)]
+SPLIT = BaseTokenizer()
+
+
+def test_texts_become_tokens_and_counts():
+    found = tokenize_texts(TEXTS)
+
+    assert " ".join(found[1]) == "xxbos a film number 1 is xxup fine xxrep 3 !"
+    assert found.counter == Counter(token for tokens in found for token in tokens)
+    assert found.lengths.tolist() == [len(tokens) for tokens in found]
+    assert len(found) == 50
+
+
+def test_processes_give_the_same(monkeypatch):
+    monkeypatch.setattr(tokenize, "_RUN", 7)
+    alone, together = (tokenize_texts(TEXTS, n, tok=SPLIT) for n in (0, 2))
+
+    assert list(alone) == list(together)
+    assert alone.counter == together.counter
+
+
+def test_parts_of_tokenized_texts_share_the_tokens():
+    found = tokenize_texts(TEXTS, tok=SPLIT)
+    part = found[10:20][[3, 1]]
+
+    assert list(part) == [found[13], found[11]]
+    assert part.counter == Counter(found[13] + found[11])
+    assert part.lengths.tolist() == [len(found[13]), len(found[11])]
+    assert found[-1] == found[49]
+    with pytest.raises(IndexError, match="no text 50 among 50"):
+        found[50]
+
+
+class Counted(BaseTokenizer):
+    """Not savable: only what is registered itself can be named in a file."""
+
+
+def test_tokens_are_kept_and_found_again(tmp_path):
+    first = tokenize_texts(TEXTS, cache=tmp_path, tok=SPLIT)
+    written = first.path.stat().st_mtime_ns
+    again = tokenize_texts(TEXTS, cache=tmp_path, tok=SPLIT)
+
+    assert list(again) == list(first) == list(tokenize_texts(TEXTS, tok=SPLIT))
+    assert again.counter == first.counter
+    assert again.path.stat().st_mtime_ns == written
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".arrow", ".arrow"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "settings"),
+    [(TEXTS[1:], {}), (TEXTS, {"rules": ()}), (TEXTS, {"tok": BaseTokenizer("i")})],
+)
+def test_other_texts_or_settings_have_another_name(texts, settings, tmp_path):
+    paths = [
+        tokenize_texts(t, cache=tmp_path, **{"tok": SPLIT, **s}).path
+        for t, s in ((TEXTS, {}), (texts, settings))
+    ]
+
+    assert paths[0] != paths[1]
+
+
+def cut_off(content):
+    return content[: len(content) // 2]
+
+
+def changed(content):
+    return content[:300] + bytes([content[300] ^ 1]) + content[301:]
+
+
+@pytest.mark.parametrize("damage", [cut_off, changed, lambda content: b""])
+@pytest.mark.parametrize("which", ["numbers", "words"])
+def test_damaged_files_are_made_again(damage, which, tmp_path):
+    found = tokenize_texts(TEXTS, cache=tmp_path, tok=SPLIT)
+    expected = list(found)
+    file = found.path if which == "numbers" else found.path.with_suffix(".words.arrow")
+    content = file.read_bytes()
+    file.unlink()
+    file.write_bytes(damage(content))
+
+    assert list(tokenize_texts(TEXTS, cache=tmp_path, tok=SPLIT)) == expected
+
+
+def test_the_name_needs_settings_that_can_be_written():
+    with pytest.raises(ContractError, match="cannot be saved"):
+        cache_key(TEXTS, Counted)
+
+
+def test_what_has_to_learn_learns_from_the_texts():
+    found = tokenize_texts(TEXTS, tok=SentencePieceTokenizer(vocab_sz=60))
+
+    assert found[0][0] == "xxbos"
+    assert "".join(found[3]).replace("▁", " ").startswith("xxbos a film number 3")
+
+
+def test_gaps_are_named():
+    with pytest.raises(DataError, match=r"got float nan where a text was expected\. Fill gaps"):
+        tokenize_texts(["a", float("nan")], 0)
+
+
+FRAME = pd.DataFrame({"title": ["One", "Two"], "text": ["so so so", "B"], "y": [0, 1]})
+
+
+def test_frames_keep_their_other_columns():
+    frame, count = tokenize_df(FRAME, "text")
+
+    assert list(frame.columns) == ["title", "y", "text", "text_length"]
+    assert frame.text.tolist() == [["xxbos", "xxwrep", "3", "so"], ["xxbos", "b"]]
+    assert frame.text_length.tolist() == [4, 2]
+    assert count["xxbos"] == 2
+
+
+def test_several_columns_are_marked():
+    frame, _ = tokenize_df(FRAME, ["title", "text"], tok_text_col="both")
+
+    assert frame.both[1] == ["xxbos", "xxfld", "1", "xxmaj", "two", "xxfld", "2", "b"]
+    assert join_fields(["a", "b"], False) == "a b"
+
+
+def test_tables_are_read_in_parts(tmp_path):
+    FRAME.to_csv(tmp_path / "texts.csv", index=False)
+    frame, count = tokenize_csv(tmp_path / "texts.csv", ["text"], chunksize=1)
+    whole, total = tokenize_df(FRAME, "text")
+
+    assert frame.text.tolist() == whole.text.tolist()
+    assert count == total
+
+
+def test_folders_are_read(tmp_path):
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.txt").write_text(f"text {name}", encoding="utf-8")
+    files, found = tokenize_folder(tmp_path)
+
+    assert [file.name for file in files] == ["a.txt", "b.txt"]
+    assert found[1] == ["xxbos", "text", "b"]
+
+
+def test_the_transform_takes_texts_files_rows_and_tokens(tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_text("A b", encoding="utf-8")
+    tfm = Tokenizer.from_df("text")
+
+    assert tfm("A b") == tfm(file) == tfm({"text": "A b"}) == tfm({"text": file})
+    assert tfm(["a", "b"]) == tfm({"text": ["a", "b"]}) == Tokens(["a", "b"])
+    assert Tokenizer.from_df(["x", "y"])({"x": "A", "y": "b"})[:4] == Tokens(
+        ["xxbos", "xxfld", "1", "a"]
+    )
+    with pytest.raises(DataError, match="no folder"):
+        Tokenizer.from_folder(tmp_path / "none")
+
+
+def test_the_transform_tokenizes_once():
+    class Seen(BaseTokenizer):
+        n = 0
+
+        def __call__(self, texts):
+            for text in texts:
+                type(self).n += 1
+                yield text.split()
+
+    tfm = Tokenizer(Seen(), n_workers=0)
+    tfm.setup(TEXTS)
+    assert [tfm(text) for text in TEXTS][3][0] == "xxbos"
+    assert Seen.n == 50
