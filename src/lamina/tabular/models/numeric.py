@@ -131,7 +131,8 @@ class PiecewiseLinear:
     """Each number as how far it fills the bins of its column, then through a linear layer.
 
     Args:
-        n_bins: Bins per column; edges are quantiles of the training rows.
+        n_bins: Bins per column; edges are quantiles of the training rows. Other than in the paper,
+            bins that one frequent value (such as 0) would fill alone go to the other values.
         width: Numbers per column.
         act: Whether a ReLU follows.
         edges: The edges for each column, which `fit` finds.
@@ -155,9 +156,8 @@ class PiecewiseLinear:
         """Return one with the edges for these training rows, `(n, n_cont)`."""
         if self.edges:
             return self
-        at = np.linspace(0, 1, self.n_bins + 1)
-        quantiles = np.quantile(conts.detach().cpu().numpy(), at, axis=0).T
-        return replace(self, edges=tuple(map(_distinct, quantiles)))
+        columns = conts.detach().cpu().numpy().T
+        return replace(self, edges=tuple(_edges(column, self.n_bins) for column in columns))
 
     def layer(self, n_cont: int) -> nn.Module:
         """Make the layer: `(b, n_cont)` to `(b, n_cont, width)`.
@@ -243,7 +243,15 @@ def number_encoding(given: str | NumberEncoding, conts: Tensor) -> NumberEncodin
     return given.fit(conts)
 
 
-def _distinct(edges: np.ndarray) -> tuple[float, ...]:
-    """Distinct edges of a column, at least two."""
-    found = np.unique(edges.astype(np.float32)).tolist()
+def _edges(column: np.ndarray, n_bins: int) -> tuple[float, ...]:
+    """Quantiles of a column, at least two; what a frequent value takes twice, the others get."""
+    quantiles, times = np.unique(
+        np.quantile(column, np.linspace(0, 1, n_bins + 1)), return_counts=True
+    )
+    frequent = quantiles[times > 1]
+    rest = column[~np.isin(column, frequent)]
+    if len(frequent) and len(rest):
+        others = np.quantile(rest, np.linspace(0, 1, max(2, n_bins + 1 - len(frequent))))
+        quantiles = np.union1d(frequent, others)
+    found = np.unique(quantiles.astype(np.float32)).tolist()
     return tuple(found) if len(found) > 1 else (found[0], found[0] + 1)

@@ -186,6 +186,12 @@ def test_edges_are_quantiles_and_few_values_give_few_bins():
     assert fitted.layer(3).encode(conts).isfinite().all()
 
 
+def test_bins_that_one_value_would_fill_alone_go_to_the_others():
+    column = torch.cat([torch.zeros(90), torch.arange(1.0, 11)])[:, None]
+    (edges,) = PiecewiseLinear(n_bins=10).fit(column).edges
+    assert edges == pytest.approx((0, *np.linspace(1, 10, 10)))
+
+
 def test_pieces_need_edges():
     with pytest.raises(ContractError, match=r"edges for 0 columns.*Call fit\(conts\)"):
         PiecewiseLinear().layer(2)
