@@ -9,7 +9,7 @@ from lamina.tensor.types import TensorBase
 from lamina.text.types import LMTensorText, TensorText, TitledStr
 from lamina.viz.tables import Table
 
-__all__ = ["show_lm_batch", "show_lm_results", "show_text_batch", "show_text_results"]
+__all__ = ["show_text_batch", "show_text_results"]
 
 _SHOWN = 150  # letters of a text
 
@@ -18,42 +18,22 @@ Samples = Sequence[tuple[Any, ...]]
 
 @show_batch.register
 def show_text_batch(
-    _x: TensorText, _y: object, samples: Samples, *, max_n: int = 9, trunc_at: int | None = _SHOWN
+    x: TensorText, _y: object, samples: Samples, *, max_n: int = 9, trunc_at: int | None = _SHOWN
 ) -> Table:
-    """List texts with their targets.
+    """List texts with their targets; for a language model, the same text one token later.
 
     Args:
+        x: The batch of texts.
         samples: Decoded samples.
         max_n: How many at most.
         trunc_at: How many letters of each text; None for all.
     """
-    rows = [[_cell(part, trunc_at) for part in _parts(sample)] for sample in samples[:max_n]]
-    return Table(_header(samples), rows)
-
-
-@show_batch.register
-def show_lm_batch(
-    _x: LMTensorText,
-    _y: object,
-    samples: Samples,
-    *,
-    max_n: int = 9,
-    trunc_at: int | None = _SHOWN,
-) -> Table:
-    """List texts with the same texts one token later, which is what a model predicts.
-
-    Args:
-        samples: Decoded samples.
-        max_n: How many at most.
-        trunc_at: How many letters of each text; None for all.
-    """
-    rows = [[_cell(part, trunc_at) for part in _parts(sample)] for sample in samples[:max_n]]
-    return Table(["text", "text_"][: len(rows[0]) if rows else 2], rows)
+    return _table(x, samples[:max_n], None, trunc_at)
 
 
 @show_results.register
 def show_text_results(
-    _x: TensorText,
+    x: TensorText,
     _y: object,
     samples: Samples,
     outs: Samples,
@@ -64,49 +44,29 @@ def show_text_results(
     """List texts with target and prediction.
 
     Args:
+        x: The batch of texts.
         samples: Decoded samples.
         outs: Decoded predictions.
         max_n: How many at most.
         trunc_at: How many letters of each text; None for all.
     """
-    pairs = list(zip(samples, outs, strict=False))[:max_n]
-    rows = [
-        [_cell(part, trunc_at) for part in (*_parts(sample), *_parts(out))] for sample, out in pairs
-    ]
-    n_outs = len(_parts(outs[0])) if len(outs) else 0
-    names = [f"{_PREDICTED}{'' if i == 0 else f' {i}'}" for i in range(n_outs)]
-    return Table([*_header(samples), *names], rows)
+    return _table(x, samples[:max_n], outs, trunc_at)
 
 
-@show_results.register
-def show_lm_results(
-    _x: LMTensorText,
-    _y: object,
-    samples: Samples,
-    outs: Samples,
-    *,
-    max_n: int = 9,
-    trunc_at: int | None = _SHOWN,
-) -> Table:
-    """List texts with what follows each token, and what was predicted to follow.
-
-    Args:
-        samples: Decoded samples.
-        outs: Decoded predictions.
-        max_n: How many at most.
-        trunc_at: How many letters of each text; None for all.
-    """
-    table = show_text_results(_x, _y, samples, outs, max_n=max_n, trunc_at=trunc_at)
-    return Table(["text", "text_", _PREDICTED][-len(table.header) :], table.rows)
+def _table(x: TensorText, samples: Samples, outs: Samples | None, trunc_at: int | None) -> Table:
+    shown = [_parts(sample) for sample in samples]
+    told = [() if outs is None else _parts(out) for out in (outs or shown)[: len(shown)]]
+    target = "text_" if isinstance(x, LMTensorText) else "category"
+    n_targets, n_told = (
+        len(parts[0]) - skip if parts else 0 for parts, skip in ((shown, 1), (told, 0))
+    )
+    header = ["text", *_numbered(target, n_targets), *_numbered("predicted", n_told)]
+    pairs = zip(shown, told, strict=True)
+    return Table(header, [[_cell(part, trunc_at) for part in (*a, *b)] for a, b in pairs])
 
 
-_PREDICTED = "predicted"
-
-
-def _header(samples: Samples) -> list[str]:
-    n = len(_parts(samples[0])) if len(samples) else 0
-    targets = [f"category{'' if i == 0 else f' {i}'}" for i in range(n - 1)]
-    return ["text", *targets][:n]
+def _numbered(name: str, n: int) -> list[str]:
+    return [name if i == 0 else f"{name} {i}" for i in range(n)]
 
 
 def _parts(sample: Any) -> tuple[Any, ...]:
