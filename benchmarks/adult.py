@@ -51,6 +51,7 @@ class Problem:
                 df[self.target] = (df[self.target] - self.mean) / self.std
 
     def loaders(self, seed: int) -> TabularDataLoaders:
+        """Loaders of the training rows, of which the seed holds a tenth back."""
         block = CategoryBlock() if self.is_class else RegressionBlock()
         return TabularDataLoaders.from_df(
             self.train,
@@ -88,7 +89,7 @@ def from_file(path: Path, target: str) -> Problem:
     return Problem(df[~is_test].reset_index(drop=True), df[is_test].reset_index(drop=True), target)
 
 
-def linear(problem: Problem, dls: TabularDataLoaders, seed: int) -> np.ndarray:
+def linear(problem: Problem, dls: TabularDataLoaders, _seed: int) -> np.ndarray:
     numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     features = make_column_transformer(
         (numbers, problem.conts), (OneHotEncoder(handle_unknown="ignore"), problem.cats)
