@@ -38,8 +38,8 @@ from lamina.tabular.loaders import TabularDataLoaders
 class Problem:
     """Rows to learn from, rows to be measured on, and the column to predict."""
 
-    train: pd.DataFrame
-    test: pd.DataFrame
+    train: Any
+    test: Any
     target: str
 
     def __post_init__(self) -> None:
@@ -84,7 +84,7 @@ def adult() -> Problem:
 
 
 def from_file(path: Path, target: str) -> Problem:
-    df = pd.read_csv(path).dropna(subset=[target])
+    df: Any = pd.read_csv(path).dropna(subset=[target])
     is_test = np.random.default_rng(0).random(len(df)) < 0.2
     return Problem(df[~is_test].reset_index(drop=True), df[is_test].reset_index(drop=True), target)
 
