@@ -1,8 +1,10 @@
 """The loader of language models: all texts as a few long streams, read side by side."""
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any, Unpack
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -68,8 +70,9 @@ class Documents:
         """
         if order is None or not self.sizes:
             return self.tokens.long()
-        parts = self.tokens.split(self.sizes)
-        return torch.cat([parts[i] for i in order]).long()
+        tokens, ends = self.tokens.numpy(), [0, *accumulate(self.sizes)]
+        parts = [tokens[ends[i] : ends[i + 1]] for i in order]  # of arrays: tensors take longer
+        return torch.from_numpy(np.concatenate(parts, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -165,9 +168,9 @@ class LMDataLoader(TfmdDL):
         """One input: the tokens."""
         return 1
 
-    def get_idxs(self) -> range:
-        """Return the numbers of the rows; it is the texts that are shuffled."""
-        return range(self.n)
+    def shuffle_fn(self, idxs: Sequence[Any]) -> Sequence[Any]:
+        """Leave the rows in their order; it is the texts that are shuffled."""
+        return idxs
 
     def create_batches(self, samps: Iterable[Any]) -> Iterator[Any]:
         """Give this worker's windows."""
