@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 from lamina.data.get import get_files
 from lamina.data.label import ColReader
@@ -22,6 +22,7 @@ from lamina.foundation.errors import ContractError, DataError
 from lamina.foundation.parallel import num_cpus
 from lamina.foundation.progress import track
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 from lamina.text.cache import cache_folder, cache_key, read_cache, write_cache
 from lamina.text.rules import FLD, Rule, apply_rules
 from lamina.text.tokenizers.base import Cut, TokenizeWithRules, join_tokens, rules_for
@@ -30,6 +31,8 @@ from lamina.text.tokenizers.words import SpacyTokenizer
 from lamina.text.types import TitledStr, Tokens
 
 __all__ = [
+    "FrameArgs",
+    "TokenizeArgs",
     "Tokenizer",
     "join_fields",
     "text_of",
@@ -48,6 +51,24 @@ Rules: TypeAlias = Sequence[Rule] | None
 Columns: TypeAlias = int | str | Sequence[int | str]
 
 
+class TokenizeArgs(TypedDict, total=False):
+    """Keyword arguments that all functions take which tokenize many texts; see `tokenize_texts`."""
+
+    n_workers: int | None
+    rules: Rules
+    tok: Cut | None
+    cache: bool | str | Path | None
+    progress: bool
+
+
+class FrameArgs(TokenizeArgs, total=False):
+    """Those and the further ones of `tokenize_df`."""
+
+    mark_fields: bool | None
+    tok_text_col: str
+
+
+@strict
 def tokenize_texts(
     texts: Iterable[str | Path],
     n_workers: int | None = None,
@@ -97,7 +118,8 @@ def tokenize_texts(
     return found
 
 
-def tokenize_files(files: Iterable[str | Path], **settings: Any) -> TokenizedTexts:
+@strict
+def tokenize_files(files: Iterable[str | Path], **settings: Unpack[TokenizeArgs]) -> TokenizedTexts:
     """Tokenize the texts in files, which are read in the worker processes.
 
     Args:
@@ -107,11 +129,12 @@ def tokenize_files(files: Iterable[str | Path], **settings: Any) -> TokenizedTex
     return tokenize_texts([Path(file) for file in files], **settings)
 
 
+@strict
 def tokenize_folder(
     path: str | Path,
     extensions: Sequence[str] = (".txt",),
     folders: Sequence[str] | None = None,
-    **settings: Any,
+    **settings: Unpack[TokenizeArgs],
 ) -> tuple[L[Path], TokenizedTexts]:
     """Tokenize all text files in a folder.
 
@@ -128,6 +151,7 @@ def tokenize_folder(
     return files, tokenize_files(files, **settings)
 
 
+@strict
 def tokenize_df(
     df: Any,
     text_cols: Columns,
@@ -137,7 +161,8 @@ def tokenize_df(
     mark_fields: bool | None = None,
     tok: Cut | None = None,
     tok_text_col: str = "text",
-    **settings: Any,
+    cache: bool | str | Path | None = None,
+    progress: bool = False,
 ) -> tuple[Any, Counter[str]]:
     """Tokenize columns of a data frame.
 
@@ -150,7 +175,8 @@ def tokenize_df(
             several.
         tok: See `tokenize_texts`.
         tok_text_col: The name of the column for the tokens.
-        settings: The other settings of `tokenize_texts`.
+        cache: See `tokenize_texts`.
+        progress: See `tokenize_texts`.
 
     Returns:
         The other columns with the tokens and their number (`text_length`), and how often each token
@@ -165,20 +191,21 @@ def tokenize_df(
     names = _names(df, text_cols)
     marked = len(names) > 1 if mark_fields is None else mark_fields
     texts = [join_fields(row, marked) for row in df[names].itertuples(index=False, name=None)]
-    found = tokenize_texts(texts, n_workers, rules, tok, **settings)
+    found = tokenize_texts(texts, n_workers, rules, tok, cache=cache, progress=progress)
     out = df[[name for name in df.columns if name not in names]].copy()
     out[tok_text_col] = list(found)
     out[f"{tok_text_col}_length"] = found.lengths
     return out, found.counter
 
 
+@strict
 def tokenize_csv(
     fname: str | Path,
     text_cols: Columns,
     *,
     header: Any = "infer",
     chunksize: int = 50_000,
-    **settings: Any,
+    **settings: Unpack[FrameArgs],
 ) -> tuple[Any, Counter[str]]:
     """Tokenize columns of a table in a file, some rows at a time.
 
@@ -322,8 +349,7 @@ class Tokenizer(ItemTransform, overrides_verbs=True):
             texts = self._all_of(items)
         if not texts:
             return
-        settings = {"n_workers": self.n_workers, "cache": self.cache}
-        found = tokenize_texts(texts, rules=self.rules, tok=self.tok, **settings)
+        found = tokenize_texts(texts, self.n_workers, self.rules, self.tok, cache=self.cache)
         self._known = {hash(text): i for i, text in enumerate(texts)}, found
 
     @encodes

@@ -3,7 +3,7 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from lamina.foundation.errors import ContractError, DataError
+from lamina.foundation.errors import ContractError, DataError, UnknownArgumentError
 from lamina.text import tokenize
 from lamina.text.cache import cache_key
 from lamina.text.tokenize import (
@@ -112,7 +112,9 @@ def test_what_has_to_learn_learns_from_the_texts():
     assert "".join(found[3]).replace("▁", " ").startswith("xxbos a film number 3")
 
 
-def test_gaps_are_named():
+def test_mistakes_are_named():
+    with pytest.raises(UnknownArgumentError, match="Did you mean 'n_workers'"):
+        tokenize_csv("texts.csv", "text", n_worker=1)
     with pytest.raises(DataError, match=r"got float nan where a text was expected\. Fill gaps"):
         tokenize_texts(["a", float("nan")], 0)
 
