@@ -142,8 +142,9 @@ def balance_loss(loss_func: Any, dls: Any) -> None:
 
 def _training_targets(dl: Any) -> Iterator[Tensor]:
     dataset = getattr(dl, "dataset", None)
-    if hasattr(dataset, "targets"):
-        yield dataset.targets
+    targets = getattr(dataset, "targets", None)
+    if targets is not None:
+        yield targets
         return
     if not isinstance(dataset, Datasets):
         yield from (torch.as_tensor(batch[-1]) for batch in dl)

@@ -242,7 +242,7 @@ class Learner(Loop):
     @contextmanager
     def loss_not_reduced(self) -> Generator[None]:
         """Have one loss per item instead of their mean inside a `with` block."""
-        before = self.loss_func
+        before: Any = self.loss_func  # a Loop may have none, a Learner has one
         try:
             with NoneReduce(before) as self.loss_func:
                 yield
