@@ -256,11 +256,26 @@ from lamina.tensor.types import (
 from lamina.text.blocks import (
     TextBlock,
 )
+from lamina.text.callbacks import (
+    ModelResetter,
+    RNNRegularizer,
+)
+from lamina.text.learner import (
+    TextLearner,
+    language_model_learner,
+    match_embeds,
+    text_classifier_learner,
+)
 from lamina.text.lm_loader import (
     LMDataLoader,
 )
 from lamina.text.loaders import (
     TextDataLoaders,
+)
+from lamina.text.models.awd_lstm import (
+    AWD_LSTM,
+    awd_lstm_clas_config,
+    awd_lstm_lm_config,
 )
 from lamina.text.padding import (
     PadChunk,
@@ -410,6 +425,7 @@ from lamina.viz.images import (
 )
 
 __all__ = [  # noqa: RUF022 - sorted by the tool, case first
+    "AWD_LSTM",
     "AccumMetric",
     "ActivationStats",
     "Adam",
@@ -484,6 +500,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Metric",
     "MixUp",
     "MixedPrecision",
+    "ModelResetter",
     "ModelSpec",
     "MultiCategorize",
     "MultiCategoryBlock",
@@ -504,6 +521,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "R2Score",
     "RAdam",
     "RMSProp",
+    "RNNRegularizer",
     "RandTransform",
     "RandomSplitter",
     "RandomSubsetSplitter",
@@ -547,6 +565,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "TerminateOnNaNCallback",
     "TextBlock",
     "TextDataLoaders",
+    "TextLearner",
     "TfmdDL",
     "TfmdLists",
     "TimeSplitter",
@@ -564,6 +583,8 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "adam_step",
     "average_grad",
     "average_sqr_grad",
+    "awd_lstm_clas_config",
+    "awd_lstm_lm_config",
     "bind",
     "combine_scheds",
     "combined_cos",
@@ -580,11 +601,13 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "get_text_files",
     "ifnone",
     "l2_reg",
+    "language_model_learner",
     "listwise",
     "load_learner",
     "mae",
     "make_vocab",
     "makes",
+    "match_embeds",
     "minimum",
     "momentum_step",
     "mse",
@@ -614,6 +637,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "step_stat",
     "subplots",
     "tensor",
+    "text_classifier_learner",
     "text_vocab",
     "to_cpu",
     "to_device",

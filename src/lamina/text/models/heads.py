@@ -1,0 +1,245 @@
+"""What stands on a reader of texts: the decoder of a language model, the head of a classifier."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lamina.nn.linear import LinBnDrop, SigmoidRange
+from lamina.text.models.dropout import RNNDropout
+from lamina.text.padding import PAD_IDX
+
+__all__ = [
+    "LanguageModel",
+    "LinearDecoder",
+    "PoolingLinearClassifier",
+    "SentenceEncoder",
+    "TextClassifier",
+    "masked_concat_pool",
+]
+
+
+class LinearDecoder(nn.Module):
+    """Scores of the next word from what a reader gives.
+
+    Args:
+        n_out: Words in the vocabulary.
+        n_hid: Features that come in.
+        output_p: Dropout of what comes in.
+        tie_encoder: An embedding whose vectors are also the decoder's weights.
+        bias: Whether each word has an offset.
+
+    Attributes:
+        dropped: What went into the scores in the last call of training.
+
+    Example:
+        >>> LinearDecoder(10, 4)(torch.zeros(2, 3, 4)).shape
+        torch.Size([2, 3, 10])
+
+    Source: Press & Wolf, "Using the Output Embedding to Improve Language Models", 2017 (tying).
+    """
+
+    def __init__(
+        self,
+        n_out: int,
+        n_hid: int,
+        output_p: float = 0.1,
+        tie_encoder: nn.Embedding | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.output_dp = RNNDropout(output_p)
+        self.decoder = nn.Linear(n_hid, n_out, bias=bias)
+        nn.init.uniform_(self.decoder.weight, -0.1, 0.1)
+        if bias:
+            nn.init.zeros_(self.decoder.bias)
+        if tie_encoder is not None:
+            self.decoder.weight = tie_encoder.weight
+        self.dropped: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `(batch, time, n_out)` scores."""
+        x = self.output_dp(x)
+        self.dropped = x if self.training else None
+        return self.decoder(x)
+
+
+class LanguageModel(nn.Module):
+    """A reader and a decoder: scores of the next word at every point.
+
+    Args:
+        encoder: The reader: `(batch, time)` in, `(batch, time, features)` out, with `reset`.
+        decoder: From features to scores.
+    """
+
+    encoder: Any
+
+    def __init__(self, encoder: nn.Module, decoder: LinearDecoder) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Return `(batch, time, words)` scores."""
+        return self.decoder(self.encoder(words))
+
+    def reset(self) -> None:
+        """Forget the words read so far."""
+        self.encoder.reset()
+        self.decoder.dropped = None
+
+    @property
+    def activations(self) -> tuple[Tensor | None, Tensor | None]:
+        """What the reader gave in the last training step, before and after dropout."""
+        return self.encoder.raw, self.decoder.dropped
+
+
+class SentenceEncoder(nn.Module):
+    """Read whole texts in steps of `bptt` words, the last of them with gradient.
+
+    Texts are laid so that all end in the last step; before its first step a text has no state.
+    So neither padding nor the other texts of a batch change what is read.
+
+    Args:
+        bptt: Words per step; the gradient does not cross from one step to the one before.
+        module: The reader, with `reset` and `forget`.
+        pad_idx: The number of the padding, which stands only at the ends of texts.
+        max_len: How many words at the end of a text count, rounded up to whole steps; None
+            takes all.
+
+    Example:
+        >>> from lamina.text.models.awd_lstm import AWD_LSTM
+        >>> encoder = SentenceEncoder(4, AWD_LSTM(50, emb_sz=6, n_hid=8, n_layers=2))
+        >>> out, mask = encoder(torch.tensor([[2, 3, 4, 5, 6], [7, 8, 1, 1, 1]]))
+        >>> out.shape, mask.sum(1)
+        (torch.Size([2, 8, 6]), tensor([3, 6]))
+
+    Source: Howard & Ruder, "Universal Language Model Fine-tuning for Text Classification", 2018.
+    """
+
+    module: Any
+
+    def __init__(
+        self, bptt: int, module: nn.Module, pad_idx: int = PAD_IDX, max_len: int | None = None
+    ) -> None:
+        super().__init__()
+        self.bptt, self.module, self.pad_idx, self.max_len = bptt, module, pad_idx, max_len
+
+    def forward(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features `(batch, steps * bptt, size)` and where they are padding."""
+        words, first_step = self._laid(words)
+        n_steps = words.shape[1] // self.bptt
+        counting = n_steps if self.max_len is None else -(-self.max_len // self.bptt)
+        self.reset()
+        outs = []
+        for step, part in enumerate(words.split(self.bptt, dim=1)):
+            counts = step >= n_steps - counting
+            with torch.set_grad_enabled(counts and torch.is_grad_enabled()):
+                out = self.module(part)
+            self.module.forget(first_step > step)
+            if counts:
+                outs.append(out)
+        out = torch.cat(outs, dim=1)
+        return out, words[:, -out.shape[1] :] == self.pad_idx
+
+    def reset(self) -> None:
+        """Forget the words read so far."""
+        self.module.reset()
+
+    def _laid(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the texts moved so that each ends in the last step, and where each begins."""
+        is_word = words != self.pad_idx
+        lengths = is_word.sum(1)
+        before = is_word.int().argmax(1)  # padding in front
+        steps = lengths.add(self.bptt - 1).div(self.bptt, rounding_mode="floor").clamp(min=1)
+        n_steps = -(-words.shape[1] // self.bptt)
+        first_step = n_steps - steps
+        place = torch.arange(n_steps * self.bptt, device=words.device)
+        within = place[None] - (first_step * self.bptt)[:, None]
+        inside = (within >= 0) & (within < lengths[:, None])
+        source = (within + before[:, None]).clamp(0, words.shape[1] - 1)
+        return words.gather(1, source).masked_fill(~inside, self.pad_idx), first_step
+
+
+def masked_concat_pool(output: Tensor, mask: Tensor) -> Tensor:
+    """Summarise texts: the last word's features, and maximum and mean over all words.
+
+    Args:
+        output: Features of shape `(batch, time, size)`.
+        mask: True where there is padding, shape `(batch, time)`.
+
+    Returns:
+        A tensor of shape `(batch, 3 * size)`; zeros for a text without words.
+
+    Example:
+        >>> masked_concat_pool(torch.tensor([[[1.0], [3.0], [9.0]]]),
+        ...                    torch.tensor([[False, False, True]]))
+        tensor([[3., 3., 2.]])
+    """
+    hidden = mask[:, :, None]
+    lengths = (~mask).sum(1)
+    places = torch.arange(mask.shape[1], device=mask.device)
+    at = places.masked_fill(mask, 0).amax(1)
+    last = output[torch.arange(len(output), device=mask.device), at]
+    least = torch.finfo(output.dtype).min
+    mean = output.masked_fill(hidden, 0).sum(1) / lengths.clamp(min=1)[:, None]
+    pooled = torch.cat([last, output.masked_fill(hidden, least).amax(1), mean], 1)
+    return pooled.masked_fill((lengths == 0)[:, None], 0)
+
+
+class PoolingLinearClassifier(nn.Module):
+    """The head of a classifier: pooled features through linear layers.
+
+    Args:
+        dims: Sizes, from three times the reader's features to the number of outputs.
+        ps: The dropout before each layer.
+        y_range: Bounds of the outputs of a regression.
+
+    Example:
+        >>> head = PoolingLinearClassifier([12, 6, 2], [0.1, 0.1]).eval()
+        >>> head(torch.zeros(3, 5, 4), torch.zeros(3, 5, dtype=torch.bool)).shape
+        torch.Size([3, 2])
+    """
+
+    def __init__(
+        self,
+        dims: Sequence[int],
+        ps: Sequence[float],
+        y_range: tuple[float, float] | None = None,
+    ) -> None:
+        super().__init__()
+        acts = [*[nn.ReLU()] * (len(dims) - 2), None]
+        layers: list[nn.Module] = [
+            LinBnDrop(a, b, p=p, act=act)
+            for (a, b), p, act in zip(pairwise(dims), ps, acts, strict=True)
+        ]
+        if y_range is not None:
+            layers.append(SigmoidRange(*y_range))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, output: Tensor, mask: Tensor) -> Tensor:
+        """Return `(batch, outputs)`."""
+        return self.layers(masked_concat_pool(output, mask))
+
+
+class TextClassifier(nn.Module):
+    """A reader of whole texts with a head.
+
+    Args:
+        encoder: The reader, which returns features and where they are padding.
+        head: Called with these two.
+    """
+
+    def __init__(self, encoder: SentenceEncoder, head: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, head
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Return `(batch, outputs)` from token numbers `(batch, time)`."""
+        return self.head(*self.encoder(words))
+
+    def reset(self) -> None:
+        """Forget the words read so far."""
+        self.encoder.reset()

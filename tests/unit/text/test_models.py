@@ -1,0 +1,139 @@
+"""Readers of texts: dropouts, state, padding and neighbours, and what stands on them."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from lamina.text.learner import get_language_model, get_text_classifier
+from lamina.text.models.awd_lstm import AWD_LSTM
+from lamina.text.models.dropout import EmbeddingDropout, RNNDropout, WeightDropLSTM
+from lamina.text.models.heads import SentenceEncoder, masked_concat_pool
+
+SMALL = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(1)
+
+
+def classifier(**options):
+    return get_text_classifier("AWD_LSTM", 40, 3, 5, config=SMALL, **options).eval()
+
+
+def words(*lengths):
+    width = max(lengths)
+    rows = torch.ones(len(lengths), width, dtype=torch.long)
+    for row, n in zip(rows, lengths, strict=True):
+        row[:n] = torch.arange(n) % 30 + 5
+    return rows
+
+
+def test_without_dropout_a_layer_is_an_lstm():
+    layer = WeightDropLSTM(4, 6, 0.5).eval()
+    plain = nn.LSTM(4, 6, batch_first=True)
+    plain.load_state_dict(layer.state_dict())
+    x = torch.randn(2, 7, 4)
+
+    assert torch.equal(layer(x)[0], plain(x)[0])
+
+
+def test_in_training_only_recurrent_weights_are_dropped():
+    layer = WeightDropLSTM(4, 6, 0.999999)
+    no_memory = copy.deepcopy(layer)
+    nn.init.zeros_(no_memory.weight_hh_l0)
+    x = torch.randn(2, 7, 4)
+
+    assert torch.allclose(layer(x)[0], no_memory.eval()(x)[0])
+
+
+def test_gradients_reach_the_recurrent_weights_that_stay():
+    layer = WeightDropLSTM(4, 6, 0.5)
+    layer(torch.randn(2, 7, 4))[0].sum().backward()
+    share = (layer.weight_hh_l0.grad != 0).float().mean()
+
+    assert 0.3 < share < 0.7
+
+
+def test_words_are_dropped_everywhere_in_a_batch():
+    out = EmbeddingDropout(nn.Embedding(50, 3), 0.5)(torch.tensor([[7] * 9, [8] * 9]))
+
+    assert all(len(row.unique(dim=0)) == 1 for row in out)
+
+
+def test_dropout_over_time_keeps_the_mean():
+    out = RNNDropout(0.4)(torch.ones(2000, 2, 5))
+
+    assert out.mean().item() == pytest.approx(1, abs=0.05)
+
+
+def test_the_state_is_kept_between_calls_until_reset():
+    model = AWD_LSTM(40, **SMALL).eval()
+    x = words(12)
+    whole = model(x)
+    model.reset()
+    parts = torch.cat([model(part) for part in x.split(4, dim=1)], dim=1)
+
+    assert torch.allclose(parts, whole, atol=1e-6)
+    assert not torch.allclose(model(x), whole, atol=1e-3)
+
+
+def test_another_batch_size_begins_anew():
+    model = AWD_LSTM(40, **SMALL).eval()
+    first = model(words(6, 6))
+    model(words(6, 6, 6))
+
+    assert torch.allclose(model(words(6, 6)), first)
+
+
+@pytest.mark.parametrize("neighbour", [1, 9, 10, 11, 33])
+def test_neighbours_and_padding_change_no_prediction(neighbour):
+    model = classifier(max_len=15)
+    for length in (1, 4, 5, 6, 18):
+        alone = model(words(length))
+        beside = model(words(length, neighbour))[:1]
+        assert torch.allclose(alone, beside, atol=1e-6)
+
+
+def test_padding_in_front_and_behind_are_the_same():
+    model = classifier()
+    behind = words(4, 11)
+    front = behind.clone()
+    front[0] = torch.cat([behind[0, 4:], behind[0, :4]])
+
+    assert torch.allclose(model(front), model(behind), atol=1e-6)
+
+
+def test_only_the_last_words_have_gradient_and_are_pooled():
+    encoder = SentenceEncoder(5, AWD_LSTM(40, **SMALL).eval(), max_len=5)
+    x = words(15)
+    x[0, :10] = 39
+    out, _ = encoder(x)
+    out.sum().backward()
+
+    assert out.shape == (1, 5, 8)
+    assert (encoder.module.encoder.weight.grad[39] == 0).all()
+
+
+def test_a_text_without_words_is_all_zeros():
+    pooled = masked_concat_pool(torch.randn(1, 3, 2), torch.ones(1, 3, dtype=torch.bool))
+
+    assert (pooled == 0).all()
+
+
+def test_tied_weights_are_one_tensor_and_counted_once():
+    model = get_language_model("AWD_LSTM", 40, SMALL)
+    names = [name for name, _ in model.named_parameters()]
+
+    assert model.decoder.decoder.weight is model.encoder.encoder.weight
+    assert "decoder.decoder.weight" not in names
+
+
+def test_a_trained_model_can_be_copied():
+    model = get_language_model("AWD_LSTM", 40, SMALL)
+    model(words(6)).sum().backward()
+    model.reset()
+
+    assert copy.deepcopy(model).activations == (None, None)
