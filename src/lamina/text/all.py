@@ -260,6 +260,9 @@ from lamina.text.callbacks import (
     ModelResetter,
     RNNRegularizer,
 )
+from lamina.text.generation import (
+    Sampling,
+)
 from lamina.text.learner import (
     TextLearner,
     language_model_learner,
@@ -537,6 +540,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "SGD",
     "SPECIAL_TOKENS",
     "SWA",
+    "Sampling",
     "SaveModelCallback",
     "SchedCos",
     "SchedExp",

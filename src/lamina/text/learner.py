@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from lamina.foundation.errors import ContractError, UnknownNameError, refuse_unk
 from lamina.foundation.registry import Registry, savable
 from lamina.tensor.bundle import read_bundle, write_bundle
 from lamina.text.callbacks import ModelResetter, RNNRegularizer
+from lamina.text.generation import generate
 from lamina.text.models.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from lamina.text.models.heads import (
     LanguageModel,
@@ -27,6 +28,7 @@ from lamina.train.persistence import ModelSpec
 
 __all__ = [
     "READERS",
+    "LMLearner",
     "TextLearner",
     "classifier_groups",
     "get_language_model",
@@ -42,6 +44,7 @@ READERS: Registry[Callable[..., nn.Module]] = Registry("reader of texts")
 
 READERS.register("AWD_LSTM")(AWD_LSTM)
 
+_AnyLearner = TypeVar("_AnyLearner", bound="TextLearner")
 _DROPOUTS = ("output_p", "hidden_p", "input_p", "embed_p", "weight_p")
 
 
@@ -81,6 +84,20 @@ class TextLearner(Learner):
         path = path.with_suffix(".safetensors")
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+class LMLearner(TextLearner):
+    """A learner of a language model: `predict(text, n_words)` goes on with a text."""
+
+    predict = generate
+
+    @staticmethod
+    @savable("lamina.text:lm_learner")
+    def rebuild(  # pyright: ignore[reportIncompatibleVariableOverride] - None becomes a function
+        dls: Any, model: nn.Module, loss_func: Callable[..., Any]
+    ) -> "LMLearner":
+        """Make the learner that `load_learner` returns."""
+        return LMLearner(dls, model, loss_func)
 
 
 def match_embeds(
@@ -209,7 +226,7 @@ def language_model_learner(
     alpha: float = 2.0,
     beta: float = 1.0,
     **options: Unpack[LearnerArgs],
-) -> TextLearner:
+) -> LMLearner:
     """A learner of a language model: which word comes next.
 
     Args:
@@ -239,7 +256,7 @@ def language_model_learner(
         },
     )
     options.setdefault("splitter", language_model_groups)
-    learn = _learner(dls, spec, options)
+    learn = _learner(LMLearner, dls, spec, options)
     learn.add_cb(RNNRegularizer(alpha, beta))
     return learn
 
@@ -295,12 +312,14 @@ def text_classifier_learner(
         },
     )
     options.setdefault("splitter", classifier_groups)
-    return _learner(dls, spec, options)
+    return _learner(TextLearner, dls, spec, options)
 
 
-def _learner(dls: Any, spec: ModelSpec, options: LearnerArgs) -> TextLearner:
+def _learner(
+    kind: type[_AnyLearner], dls: Any, spec: ModelSpec, options: LearnerArgs
+) -> _AnyLearner:
     options.setdefault("moms", (0.8, 0.7, 0.8))
-    learn = TextLearner(dls, spec.build(), **options)
+    learn = kind(dls, spec.build(), **options)
     learn.model_spec = spec
     learn.add_cb(ModelResetter())
     return learn

@@ -1,5 +1,7 @@
 """Learners of texts: they learn, pass the reader on, and are exported with their words."""
 
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from lamina.foundation.errors import ContractError, UnknownArgumentError, UnknownNameError
 from lamina.metrics.classify import accuracy
 from lamina.metrics.text import Perplexity
+from lamina.text.generation import Sampling, next_word_probabilities
 from lamina.text.learner import (
     language_model_learner,
     match_embeds,
@@ -112,6 +115,59 @@ def test_an_exported_learner_predicts_the_same(kind, lm, dls, tmp_path):
 def reset(model):
     model.reset()
     return model.eval()
+
+
+def test_a_text_goes_on_in_the_same_way_with_the_same_seed(lm):
+    texts = [lm.predict("this is a good", 8, seed=n) for n in (1, 1, 2, 3)]
+
+    assert texts[0] == texts[1]
+    assert len(set(texts)) > 1
+    assert all(text.startswith("xxbos this is a good") for text in texts)
+    assert len(texts[0].split()) == 13
+
+
+def test_the_likeliest_words_are_those_of_the_training_texts(lm):
+    text = lm.predict("this is", 1, sampling=Sampling(temperature=0), only_last_word=True)
+
+    assert text == "a"
+
+
+def test_a_loaded_model_goes_on_too(lm, tmp_path):
+    again = load_learner(lm.export(tmp_path / "lm.lamina"))
+
+    assert again.predict("this is", 5, seed=3) == lm.predict("this is", 5, seed=3)
+
+
+def test_no_run_of_words_comes_twice(lm):
+    words = lm.predict("this", 20, sampling=Sampling(no_repeat=2)).split()
+    pairs = list(pairwise(words))
+
+    assert len(set(pairs)) == len(pairs)
+
+
+SCORES = torch.tensor([0.4, 0.3, 0.2, 0.1]).log()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [0.4, 0.3, 0.2, 0.1]),
+        ({"temperature": 0}, [1, 0, 0, 0]),
+        ({"temperature": 0.5}, [16 / 30, 9 / 30, 4 / 30, 1 / 30]),
+        ({"top_k": 2}, [4 / 7, 3 / 7, 0, 0]),
+        ({"top_p": 0.6}, [4 / 7, 3 / 7, 0, 0]),
+        ({"min_p": 0.45}, [4 / 9, 3 / 9, 2 / 9, 0]),
+    ],
+)
+def test_what_may_come_next(options, expected):
+    found = next_word_probabilities(SCORES, Sampling(**options))
+
+    assert found.tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_impossible_sampling_is_refused():
+    with pytest.raises(ContractError, match=r"top_p=1\.5 must be at least 0 and at most 1"):
+        Sampling(top_p=1.5)
 
 
 def test_unknown_names_are_refused(dls):

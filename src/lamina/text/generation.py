@@ -1,0 +1,143 @@
+"""Going on with a text: one word after the other, drawn from a language model's scores."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lamina.foundation.errors import ContractError
+from lamina.foundation.seeding import Randomness, base_seed, using
+from lamina.tensor.random import generator
+from lamina.text.rules import UNK
+from lamina.text.types import LMTensorText
+from lamina.text.vocab import text_vocab
+
+__all__ = ["Sampling", "generate", "next_word_probabilities"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which words may come next, and how likely they are.
+
+    Args:
+        temperature: Below 1 the likely words become likelier; 0 always takes the likeliest.
+        top_k: Only so many of the likeliest words.
+        top_p: Only the likeliest words that together have this probability.
+        min_p: Only words with at least this share of the likeliest word's probability.
+        no_repeat: No run of so many words comes twice; 0 allows all.
+        no_unk: Never the token for unknown words.
+
+    Source: Holtzman et al., "The Curious Case of Neural Text Degeneration", 2020 (top-p); Nguyen
+    et al., "Turning Up the Heat: Min-p Sampling", 2024.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    no_repeat: int = 0
+    no_unk: bool = True
+
+    def __post_init__(self) -> None:
+        bounds = {"temperature": (0, None), "top_k": (1, None), "top_p": (0, 1), "min_p": (0, 1)}
+        for name, (least, most) in bounds.items():
+            value = getattr(self, name)
+            if value is not None and (value < least or (most is not None and value > most)):
+                upper = "" if most is None else f" and at most {most}"
+                raise ContractError(f"generate: {name}={value!r} must be at least {least}{upper}.")
+
+
+def next_word_probabilities(scores: Tensor, sampling: Sampling) -> Tensor:
+    """Return the probability of every word from a model's scores.
+
+    Args:
+        scores: Of shape `(words,)`; minus infinity excludes a word.
+        sampling: What is allowed.
+
+    Example:
+        >>> scores = torch.tensor([0.5, 0.3, 0.2]).log()
+        >>> next_word_probabilities(scores, Sampling(top_k=2))
+        tensor([0.6250, 0.3750, 0.0000])
+    """
+    if sampling.temperature == 0:
+        return torch.nn.functional.one_hot(scores.argmax(), len(scores)).to(scores.dtype)
+    probabilities = (scores / sampling.temperature).softmax(0)
+    ordered, places = probabilities.sort(descending=True)
+    keep = torch.ones_like(ordered, dtype=torch.bool)
+    if sampling.top_k is not None:
+        keep[sampling.top_k :] = False
+    if sampling.top_p is not None:
+        keep &= ordered.cumsum(0) - ordered < sampling.top_p
+    if sampling.min_p is not None:
+        keep &= ordered >= sampling.min_p * ordered[0]
+    keep[0] = True
+    kept = torch.zeros_like(probabilities).scatter(0, places, ordered * keep)
+    return kept / kept.sum()
+
+
+def generate(
+    learn: Any,
+    text: str,
+    n_words: int = 1,
+    *,
+    sampling: Sampling | None = None,
+    seed: int | None = None,
+    only_last_word: bool = False,
+) -> str:
+    """Go on with a text by `n_words` tokens.
+
+    The text is read once; then every new token is read alone, since the model keeps its state.
+
+    Args:
+        learn: A learner of a language model.
+        text: How it begins.
+        n_words: How many tokens to add.
+        sampling: Which tokens may come, and how likely they are.
+        seed: The same seed gives the same text; None takes the learner's.
+        only_last_word: Whether to return only what was added.
+
+    Returns:
+        The text as its tokens, joined.
+    """
+    sampling = sampling or Sampling()
+    steps = learn.dls[min(1, len(learn.dls) - 1)].dataset.tls[0].tfms
+    begin = torch.as_tensor(steps(text)).as_subclass(Tensor).tolist()
+    unknown = text_vocab(learn.dls).index(UNK) if sampling.no_unk else None
+    seed = learn.seed if seed is None else seed
+    randomness = Randomness(base_seed() if seed is None else seed).child("generate", text)
+    with using(randomness):
+        added = _added(learn.model, begin, n_words, sampling, unknown)
+    out = added if only_last_word else [*begin, *added]
+    return str(steps.decode(LMTensorText(torch.tensor(out, dtype=torch.long))))
+
+
+@torch.no_grad()
+def _added(
+    model: Any, begin: list[int], n_words: int, sampling: Sampling, unknown: int | None
+) -> list[int]:
+    training, device = model.training, next(model.parameters()).device
+    model.eval()
+    model.reset()
+    words = list(begin)
+    try:
+        for _ in range(n_words):
+            fresh = words if len(words) == len(begin) else words[-1:]
+            scores = model(torch.tensor([fresh], device=device))[0, -1].float().cpu()
+            barred = _repeating(words, sampling.no_repeat)
+            scores[[*barred, *([] if unknown is None else [unknown])]] = -torch.inf
+            probabilities = next_word_probabilities(scores, sampling)
+            words.append(int(probabilities.multinomial(1, generator=generator())))
+    finally:
+        model.reset()
+        model.train(training)
+    return words[len(begin) :]
+
+
+def _repeating(words: list[int], n: int) -> list[int]:
+    """Return the words that would end a run of `n` words that was there before."""
+    if n < 1 or len(words) < n:
+        return []
+    last = words[len(words) - n + 1 :]
+    starts = range(len(words) - n + 1)
+    return [words[i + n - 1] for i in starts if words[i : i + n - 1] == last]
