@@ -3,10 +3,11 @@
 import argparse
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lamina.notebook.config import Config, find_notebooks, load_config
+from lamina.notebook.config import Config, find_config, find_notebooks, load_config
 from lamina.notebook.document import (
     Notebook,
     fresh_id,
@@ -15,7 +16,6 @@ from lamina.notebook.document import (
     render_notebook,
     write_notebook,
 )
-from lamina.notebook.errors import NotebookError
 
 __all__ = ["add_arguments", "clean_notebook", "clean_notebooks", "run"]
 
@@ -145,12 +145,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> Config:
-    from dataclasses import replace
-
-    try:
-        config = load_config(options.path or ".")
-    except NotebookError:
-        if not (options.stdin or options.path):
-            raise
-        config = Config(root=Path.cwd())  # a lone notebook, or git's filter outside a project
+    config = find_config(options.path or ".")
+    if config is None and not (options.stdin or options.path):
+        config = load_config()  # says what is missing
+    config = config or Config(root=Path.cwd())  # a lone notebook, or git's filter
     return replace(config, clear_all=config.clear_all or options.clear_all)

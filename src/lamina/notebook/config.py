@@ -10,7 +10,7 @@ from lamina.foundation.errors import UnknownNameError
 from lamina.notebook.errors import NotebookError
 from lamina.notebook.plaintext import is_plaintext_notebook
 
-__all__ = ["Config", "find_notebooks", "load_config"]
+__all__ = ["Config", "find_config", "find_notebooks", "load_config"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,16 +92,23 @@ def load_config(path: str | Path = ".") -> Config:
         NotebookError: there is none, it is not TOML, or a value has the wrong type.
         UnknownNameError: the table has a key that does not exist.
     """
+    if config := find_config(path):
+        return config
+    raise NotebookError(
+        "no pyproject.toml with a table [tool.lamina.nb] here or above. Run `lamina nb new` to "
+        "start a project, or add the (possibly empty) table.",
+        Path(path).absolute(),
+    )
+
+
+def find_config(path: str | Path = ".") -> Config | None:
+    """Read the settings as `load_config` does, but return None outside a project."""
     start = Path(path).absolute()
     for folder in (start, *start.parents):
         file = folder / "pyproject.toml"
         if file.is_file() and (table := _read_toml(file)) is not None:
             return _make_config(file, *table)
-    raise NotebookError(
-        "no pyproject.toml with a table [tool.lamina.nb] here or above. Run `lamina nb new` to "
-        "start a project, or add the (possibly empty) table.",
-        start,
-    )
+    return None
 
 
 def _read_toml(file: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:

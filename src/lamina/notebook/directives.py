@@ -17,6 +17,7 @@ __all__ = [
     "Directives",
     "check_directives",
     "default_export",
+    "front_matter",
     "has_flag",
     "migrate_directives",
     "notebook_directives",
@@ -55,6 +56,7 @@ DIRECTIVES = {
 }
 EXPORTS = ("export", "exports", "exporti", "exportd", "add_docs")
 _LINE = re.compile(r"\s*#\s?\|\s*(?P<name>[\w-]+)\s*(?::\s*|\s+|$)(?P<value>.*?)\s*$")
+_FRONT_MATTER = re.compile(r"---\n(.*?)^---\s*$", re.DOTALL | re.MULTILINE)
 _OLD = re.compile(r"#\s*(?P<name>[a-z_]+)(?P<value>(\s+-?\w[\w.]*)?)\s*$")
 _OLD_NAMES = {"export", "exports", "exporti", "hide", "hide_input", "default_exp", "collapse"}
 _OLD_NAMES |= {"hide_output", "default_cls_lvl"}
@@ -111,8 +113,25 @@ def _from_metadata(metadata: dict[str, Any]) -> Directives:
 
 
 def notebook_directives(notebook: Notebook) -> Directives:
-    """Return what the notebook's metadata say of the whole notebook, such as `default_exp`."""
-    return _from_metadata(notebook.metadata)
+    """Return what holds for a whole notebook, such as `default_exp` or `skip_exec`.
+
+    It stands in the notebook's metadata or in its front matter.
+    """
+    return front_matter(notebook) | _from_metadata(notebook.metadata)
+
+
+def front_matter(notebook: Notebook) -> Directives:
+    r"""Return the lines `key: value` of a first cell that is enclosed in lines of `---`.
+
+    Example:
+        >>> front_matter(Notebook([Cell("a", "raw", "---\nskip_exec: true\n---")]))
+        {'skip_exec': 'true'}
+    """
+    first = notebook.cells[0] if notebook.cells else None
+    match = _FRONT_MATTER.match(first.source) if first and first.kind != "code" else None
+    lines = match[1].splitlines() if match else []
+    pairs = (line.partition(":") for line in lines if ":" in line and line[:1].strip())
+    return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
 
 
 def default_export(notebook: Notebook) -> str | None:
@@ -144,7 +163,7 @@ def check_directives(notebook: Notebook, flags: Iterable[str] = ()) -> None:
         NotebookError: names the cell and the closest known directive.
     """
     known = {*DIRECTIVES, *flags}
-    for name in notebook_directives(notebook):
+    for name in _from_metadata(notebook.metadata):
         if name not in known:
             raise notebook.error(_advice(name, known))
     for cell in notebook.cells:

@@ -7,6 +7,7 @@ from lamina.notebook.directives import (
     default_export,
     has_flag,
     migrate_directives,
+    notebook_directives,
     old_directives,
     parse_directives,
     split_directives,
@@ -58,6 +59,14 @@ def test_the_default_module_comes_from_a_cell_or_the_notebook() -> None:
     assert default_export(Notebook([code("x"), code("#| default_exp a.b")])) == "a.b"
     assert default_export(Notebook(metadata={"lamina": {"default_exp": "c"}})) == "c"
     assert default_export(Notebook()) is None
+
+
+def test_front_matter_holds_for_the_whole_notebook() -> None:
+    text = "---\ntitle: 'Pets'\nskip_exec: true\nlist:\n  - a: b\n---\n\n# T"
+    notebook = Notebook([Cell("a", "markdown", text)])
+    assert notebook_directives(notebook) == {"title": "Pets", "skip_exec": "true", "list": ""}
+    assert notebook_directives(Notebook([Cell("a", "markdown", "# T\n---\na: b\n---")])) == {}
+    check_directives(notebook)
 
 
 def test_an_unknown_directive_is_refused_with_the_closest() -> None:
