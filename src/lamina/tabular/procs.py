@@ -283,9 +283,7 @@ def _check_kind(name: Any, unknown: Iterable[Any], vocab: CategoryMap) -> None:
 
 
 def _median(values: Tensor) -> float:
-    n = len(values)
-    upper = values.kthvalue(n // 2 + 1).values
-    return float(upper if n % 2 else (upper + values.kthvalue(n // 2).values) / 2)
+    return float(np.median(values.cpu().numpy()))  # several times as fast as torch's kthvalue
 
 
 def _mode(values: Tensor) -> float:

@@ -192,7 +192,7 @@ def _labels(to: Columns, name: Any, sort: bool) -> Any:  # noqa: FBT001 - privat
     codes, levels = to.factorize(name)
     if to.is_ordered(name) or not sort:
         return levels
-    return [levels[i] for i in codes[codes >= 0].unique().tolist()]
+    return [levels[i] for i in codes[codes >= 0].bincount().nonzero()[:, 0].tolist()]
 
 
 def _without_gaps(values: Tensor, name: Any) -> Tensor:
