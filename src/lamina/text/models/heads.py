@@ -103,18 +103,17 @@ class SentenceEncoder(nn.Module):
     So neither padding nor the other texts of a batch change what is read.
 
     Args:
-        bptt: Words per step; the gradient does not cross from one step to the one before.
+        bptt: Most words per step; the gradient does not cross from one step to the one before.
         module: The reader, with `reset` and `forget`.
-        pad_idx: The number of the padding, which stands only at the ends of texts.
-        max_len: How many words at the end of a text count, rounded up to whole steps; None
-            takes all.
+        pad_idx: The number of the padding, wherever it stands.
+        max_len: How many words at the end of a text count; None takes all.
 
     Example:
         >>> from lamina.text.models.awd_lstm import AWD_LSTM
         >>> encoder = SentenceEncoder(4, AWD_LSTM(50, emb_sz=6, n_hid=8, n_layers=2))
         >>> out, mask = encoder(torch.tensor([[2, 3, 4, 5, 6], [7, 8, 1, 1, 1]]))
         >>> out.shape, mask.sum(1)
-        (torch.Size([2, 8, 6]), tensor([3, 6]))
+        (torch.Size([2, 6, 6]), tensor([1, 4]))
 
     Source: Howard & Ruder, "Universal Language Model Fine-tuning for Text Classification", 2018.
     """
@@ -128,13 +127,14 @@ class SentenceEncoder(nn.Module):
         self.bptt, self.module, self.pad_idx, self.max_len = bptt, module, pad_idx, max_len
 
     def forward(self, words: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features `(batch, steps * bptt, size)` and where they are padding."""
-        words, first_step = self._laid(words)
-        n_steps = words.shape[1] // self.bptt
-        counting = n_steps if self.max_len is None else -(-self.max_len // self.bptt)
+        """Return features `(batch, time, size)`, and true where they do not count."""
+        n_steps = max(1, -(-words.shape[1] // self.bptt))
+        size = max(1, -(-words.shape[1] // n_steps))  # no longer than the texts need
+        words, first_step = self._laid(words, n_steps, size)
+        counting = n_steps if self.max_len is None else 1 + -(-self.max_len // size)
         self.reset()
         outs = []
-        for step, part in enumerate(words.split(self.bptt, dim=1)):
+        for step, part in enumerate(words.split(size, dim=1)):
             counts = step >= n_steps - counting
             with torch.set_grad_enabled(counts and torch.is_grad_enabled()):
                 out = self.module(part)
@@ -142,25 +142,25 @@ class SentenceEncoder(nn.Module):
             if counts:
                 outs.append(out)
         out = torch.cat(outs, dim=1)
-        return out, words[:, -out.shape[1] :] == self.pad_idx
+        is_word = words[:, -out.shape[1] :] != self.pad_idx
+        if self.max_len is not None:
+            is_word &= is_word.flip(1).cumsum(1).flip(1) <= self.max_len
+        return out, ~is_word
 
     def reset(self) -> None:
         """Forget the words read so far."""
         self.module.reset()
 
-    def _laid(self, words: Tensor) -> tuple[Tensor, Tensor]:
+    def _laid(self, words: Tensor, n_steps: int, size: int) -> tuple[Tensor, Tensor]:
         """Return the texts moved so that each ends in the last step, and where each begins."""
         is_word = words != self.pad_idx
         lengths = is_word.sum(1)
-        before = is_word.int().argmax(1)  # padding in front
-        steps = lengths.add(self.bptt - 1).div(self.bptt, rounding_mode="floor").clamp(min=1)
-        n_steps = -(-words.shape[1] // self.bptt)
+        steps = lengths.add(size - 1).div(size, rounding_mode="floor").clamp(min=1)
         first_step = n_steps - steps
-        place = torch.arange(n_steps * self.bptt, device=words.device)
-        within = place[None] - (first_step * self.bptt)[:, None]
-        inside = (within >= 0) & (within < lengths[:, None])
-        source = (within + before[:, None]).clamp(0, words.shape[1] - 1)
-        return words.gather(1, source).masked_fill(~inside, self.pad_idx), first_step
+        place = is_word.cumsum(1) - 1 + (first_step * size)[:, None]
+        laid = words.new_full((len(words), n_steps * size + 1), self.pad_idx)
+        laid.scatter_(1, place.masked_fill(~is_word, n_steps * size), words)  # padding: cut off
+        return laid[:, :-1], first_step
 
 
 def masked_concat_pool(output: Tensor, mask: Tensor) -> Tensor:
