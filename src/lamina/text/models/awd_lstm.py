@@ -55,6 +55,7 @@ class AWD_LSTM(nn.Module):  # noqa: N801 - the paper's name
         input_p: Dropout of the word vectors.
         embed_p: Dropout of whole words.
         weight_p: Dropout of the recurrent weights.
+        bidir: Whether each layer also reads backwards, within what it is given at once.
 
     Attributes:
         raw: What the last layer gave in the last call, with gradient; None after `reset`.
@@ -89,10 +90,17 @@ class AWD_LSTM(nn.Module):  # noqa: N801 - the paper's name
         sizes = [emb_sz, *[n_hid] * (n_layers - 1), emb_sz]
         halves = 1 + bidir
         self.rnns = nn.ModuleList(
-            WeightDropLSTM(a, b // halves, weight_p, bidir=bidir) for a, b in pairwise(sizes)
+            self.make_layer(i, a, b // halves, weight_p=weight_p, bidir=bidir)
+            for i, (a, b) in enumerate(pairwise(sizes))
         )
         self.hidden_dps = nn.ModuleList(RNNDropout(hidden_p) for _ in range(n_layers - 1))
         self.reset()
+
+    def make_layer(
+        self, i: int, n_in: int, n_hid: int, *, weight_p: float, bidir: bool
+    ) -> nn.Module:
+        """Return the i-th layer: called with input and state, it returns output and state."""
+        return WeightDropLSTM(n_in, n_hid, weight_p, bidir=bidir)
 
     @property
     def encoder(self) -> nn.Embedding:

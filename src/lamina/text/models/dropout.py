@@ -3,6 +3,10 @@
 Source: Merity, Keskar & Socher, "Regularizing and Optimizing LSTM Language Models", 2017.
 """
 
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -114,12 +118,21 @@ class WeightDropLSTM(nn.LSTM):
             for name, w in self.named_parameters()
         ]
         state = state or self.empty_state(x)
-        out, hidden, cell = torch.lstm(
-            x, state, weights, True, 1, 0.0, self.training, self.bidirectional, True
-        )
+        with _no_layout_warning():
+            out, hidden, cell = torch.lstm(
+                x, state, weights, True, 1, 0.0, self.training, self.bidirectional, True
+            )
         return out, (hidden, cell)
 
     def empty_state(self, x: Tensor) -> State:
         """Return the state before the first word, for a batch like `x`."""
         zeros = x.new_zeros(1 + self.bidirectional, x.shape[0], self.hidden_size)
         return zeros, zeros
+
+
+@contextmanager
+def _no_layout_warning() -> Generator[None]:
+    """Hide cuDNN's remark that fresh weights are not one block of memory: they cannot be."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous")
+        yield
