@@ -1,6 +1,6 @@
 """How good the networks for tables are: Adult, beside logistic regression and boosted trees.
 
-Run it with `python benchmarks/adult.py` (some 25 minutes on two cores; `--seeds 1` is a first look).
+Run it with `python benchmarks/adult.py` (25 minutes on two cores; `--seeds 1` is a first look).
 It trains on the census rows of 1994 and measures accuracy and the area under the ROC curve on the
 test file, for several seeds; a seed decides the 10 % of rows held out for the weights of the blend,
 the start of the networks, and their batches. Rates and epochs were not searched for; the rule for
