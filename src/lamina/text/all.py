@@ -253,6 +253,16 @@ from lamina.tensor.types import (
     TensorPoint,
     plain,
 )
+from lamina.text.answers.ensemble import (
+    ensemble_preds,
+)
+from lamina.text.answers.explain import (
+    word_importance,
+)
+from lamina.text.answers.generation import (
+    Sampling,
+    decode_spec_tokens,
+)
 from lamina.text.blocks import (
     TextBlock,
 )
@@ -260,13 +270,10 @@ from lamina.text.callbacks import (
     ModelResetter,
     RNNRegularizer,
 )
-from lamina.text.generation import (
-    Sampling,
-)
 from lamina.text.learner import (
+    LMLearner,
     TextLearner,
     language_model_learner,
-    match_embeds,
     text_classifier_learner,
 )
 from lamina.text.lm_loader import (
@@ -279,6 +286,20 @@ from lamina.text.models.awd_lstm import (
     AWD_LSTM,
     awd_lstm_clas_config,
     awd_lstm_lm_config,
+)
+from lamina.text.models.build import (
+    get_language_model,
+    get_text_classifier,
+)
+from lamina.text.models.qrnn import (
+    AWD_QRNN,
+    QRNN,
+    QRNNLayer,
+    awd_qrnn_clas_config,
+    awd_qrnn_lm_config,
+)
+from lamina.text.models.transfer import (
+    match_embeds,
 )
 from lamina.text.padding import (
     PadChunk,
@@ -429,6 +450,7 @@ from lamina.viz.images import (
 
 __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "AWD_LSTM",
+    "AWD_QRNN",
     "AccumMetric",
     "ActivationStats",
     "Adam",
@@ -491,6 +513,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "L",
     "L1LossFlat",
     "LMDataLoader",
+    "LMLearner",
     "LabelSmoothingCrossEntropyFlat",
     "Lamb",
     "LaminaError",
@@ -521,6 +544,8 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Precision",
     "Profile",
     "ProgressCallback",
+    "QRNN",
+    "QRNNLayer",
     "R2Score",
     "RAdam",
     "RMSProp",
@@ -589,19 +614,25 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "average_sqr_grad",
     "awd_lstm_clas_config",
     "awd_lstm_lm_config",
+    "awd_qrnn_clas_config",
+    "awd_qrnn_lm_config",
     "bind",
     "combine_scheds",
     "combined_cos",
     "compose",
+    "decode_spec_tokens",
     "decodes",
     "default_device",
     "default_rules",
     "delegates",
     "dispatch",
     "encodes",
+    "ensemble_preds",
     "error_rate",
     "funcs_kwargs",
     "get_grid",
+    "get_language_model",
+    "get_text_classifier",
     "get_text_files",
     "ifnone",
     "l2_reg",
@@ -659,4 +690,5 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "using_attr",
     "valley",
     "weight_decay",
+    "word_importance",
 ]

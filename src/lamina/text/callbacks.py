@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from lamina.train.callback import Callback
 
 __all__ = ["ModelResetter", "RNNRegularizer"]
@@ -21,7 +23,7 @@ class ModelResetter(Callback):
 
 
 class RNNRegularizer(Callback):
-    """Keep the activations of a language model small (AR) and slow to change (TAR).
+    """Keep the activations of a reader small (AR) and slow to change (TAR); padding is left out.
 
     Args:
         alpha: Weight of the mean square of the activations, after dropout.
@@ -38,9 +40,18 @@ class RNNRegularizer(Callback):
         self.alpha, self.beta = alpha, beta
 
     def after_loss(self, learn: Any) -> None:
-        raw, dropped = learn.model.activations
+        raw, dropped, mask = learn.model.activations
         if self.alpha:
-            learn.loss_grad = learn.loss_grad + self.alpha * dropped.float().pow(2).mean()
+            learn.loss_grad = learn.loss_grad + self.alpha * _mean_square(dropped, mask)
         if self.beta and raw.shape[1] > 1:
-            change = raw[:, 1:] - raw[:, :-1]
-            learn.loss_grad = learn.loss_grad + self.beta * change.float().pow(2).mean()
+            beside = None if mask is None else mask[:, 1:] | mask[:, :-1]
+            change = _mean_square(raw[:, 1:] - raw[:, :-1], beside)
+            learn.loss_grad = learn.loss_grad + self.beta * change
+
+
+def _mean_square(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the mean over what is not masked of `(batch, time, features)`."""
+    squares = x.float().pow(2).mean(2)
+    if mask is None:
+        return squares.mean()
+    return squares.masked_fill(mask, 0).sum() / (~mask).sum().clamp(min=1)

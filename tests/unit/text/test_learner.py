@@ -1,22 +1,26 @@
 """Learners of texts: they learn, pass the reader on, and are exported with their words."""
 
+import json
+import subprocess
+import sys
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
 
+from lamina.data.block import RegressionBlock
 from lamina.foundation.errors import ContractError, UnknownArgumentError, UnknownNameError
 from lamina.metrics.classify import accuracy
 from lamina.metrics.text import Perplexity
-from lamina.text.generation import Sampling, next_word_probabilities
-from lamina.text.learner import (
-    language_model_learner,
-    match_embeds,
-    text_classifier_learner,
-)
+from lamina.text.answers.generation import Sampling, decode_spec_tokens, next_word_probabilities
+from lamina.text.callbacks import RNNRegularizer
+from lamina.text.learner import language_model_learner, text_classifier_learner
 from lamina.text.loaders import TextDataLoaders
+from lamina.text.models.transfer import match_embeds
 from lamina.text.vocab import text_vocab
+from lamina.train.callback import Callback
 from lamina.train.persistence import load_learner
 
 SMALL = {"emb_sz": 16, "n_hid": 24, "n_layers": 2}
@@ -48,7 +52,7 @@ def lm(reviews, tmp_path_factory):
     )  # fmt: skip
     torch.manual_seed(1)
     learn = language_model_learner(
-        dls, config=SMALL, drop_mult=0.1, metrics=[accuracy, Perplexity()], seed=1
+        dls, config=SMALL, pretrained=False, drop_mult=0.1, metrics=[accuracy, Perplexity()], seed=1
     )
     with learn.no_bar():
         learn.fit_one_cycle(4, 0.02)
@@ -71,7 +75,7 @@ def test_a_language_model_learns(lm):
 
 
 def test_a_classifier_learns(dls):
-    learn = text_classifier_learner(dls, config=SMALL, metrics=accuracy, seed=1)
+    learn = text_classifier_learner(dls, config=SMALL, pretrained=False, metrics=accuracy, seed=1)
     with learn.no_bar():
         learn.fit_one_cycle(8, 0.02)
 
@@ -81,16 +85,18 @@ def test_a_classifier_learns(dls):
 
 def test_the_reader_is_passed_on(lm, dls):
     file = lm.save_encoder("reader")
-    learn = text_classifier_learner(dls, config=SMALL).load_encoder(file)
+    learn = text_classifier_learner(dls, config=SMALL, pretrained=False).load_encoder(file)
 
     assert torch.equal(learn.model.encoder.module.encoder.weight, lm.model.encoder.encoder.weight)
 
 
 def test_a_reader_of_another_size_is_refused(lm, dls):
     file = lm.save_encoder("reader")
-    learn = text_classifier_learner(dls, config={**SMALL, "n_hid": 10})
+    learn = text_classifier_learner(dls, config={**SMALL, "n_hid": 10}, pretrained=False)
 
-    with pytest.raises(ContractError, match="Give both learners the same emb_sz"):
+    with pytest.raises(
+        ContractError, match="Build it with the emb_sz, n_hid, n_layers and bidir of"
+    ):
         learn.load_encoder(file)
 
 
@@ -101,7 +107,7 @@ def test_words_keep_their_vectors_in_another_vocabulary():
 
 
 def test_groups_can_be_unfrozen_one_by_one(dls):
-    learn = text_classifier_learner(dls, config=SMALL)
+    learn = text_classifier_learner(dls, config=SMALL, pretrained=False)
     learn.freeze_to(-2)
     trained = [name for name, p in learn.model.named_parameters() if p.requires_grad]
 
@@ -111,11 +117,31 @@ def test_groups_can_be_unfrozen_one_by_one(dls):
 
 @pytest.mark.parametrize("kind", ["lm", "classifier"])
 def test_an_exported_learner_predicts_the_same(kind, lm, dls, tmp_path):
-    learn = lm if kind == "lm" else text_classifier_learner(dls, config=SMALL)
+    learn = lm if kind == "lm" else text_classifier_learner(dls, config=SMALL, pretrained=False)
     again = load_learner(learn.export(tmp_path / "text.lamina"))
     x = torch.randint(9, 20, (2, 6))
 
     assert torch.equal(again.model.eval()(x), reset(learn.model)(x))
+
+
+ASK = """
+import sys
+from lamina.text.all import *
+lm, classifier = map(load_learner, sys.argv[1:])
+print(lm.predict("this is", 5, seed=3))
+print(classifier.predict("an awful book")[2].tolist())
+"""
+
+
+def test_another_process_says_the_same(lm, dls, tmp_path):
+    learn = text_classifier_learner(dls, config=SMALL, pretrained=False)
+    files = lm.export(tmp_path / "lm.lamina"), learn.export(tmp_path / "clas.lamina")
+    out = subprocess.run(
+        [sys.executable, "-c", ASK, *map(str, files)], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+
+    assert out[0] == lm.predict("this is", 5, seed=3)
+    assert json.loads(out[1]) == pytest.approx(learn.predict("an awful book")[2].tolist(), abs=1e-6)
 
 
 def reset(model):
@@ -128,12 +154,12 @@ def test_a_text_goes_on_in_the_same_way_with_the_same_seed(lm):
 
     assert texts[0] == texts[1]
     assert len(set(texts)) > 1
-    assert all(text.startswith("xxbos this is a good") for text in texts)
-    assert len(texts[0].split()) == 13
+    assert all(text.startswith("this is a good") for text in texts)
+    assert len(lm.predict("this is", 8, decoder=list).split()) == 11  # with xxbos
 
 
 def test_the_likeliest_words_are_those_of_the_training_texts(lm):
-    text = lm.predict("this is", 1, sampling=Sampling(temperature=0), only_last_word=True)
+    text = lm.predict("this is", 1, temperature=0, only_last_word=True)
 
     assert text == "a"
 
@@ -145,7 +171,7 @@ def test_a_loaded_model_goes_on_too(lm, tmp_path):
 
 
 def test_no_run_of_words_comes_twice(lm):
-    words = lm.predict("this", 20, sampling=Sampling(no_repeat=2)).split()
+    words = lm.predict("this", 20, no_repeat=2).split()
     pairs = list(pairwise(words))
 
     assert len(set(pairs)) == len(pairs)
@@ -171,14 +197,110 @@ def test_what_may_come_next(options, expected):
     assert found.tolist() == pytest.approx(expected, abs=1e-6)
 
 
+def test_the_rules_are_undone():
+    tokens = [
+        "xxbos",
+        "xxmaj",
+        "so",
+        "xxup",
+        "usa",
+        "xxrep",
+        "3",
+        "!",
+        "xxwrep",
+        "2",
+        "no",
+        "xxpad",
+        "xxunk",
+    ]
+
+    assert " ".join(decode_spec_tokens(tokens)) == "So USA !!! no no xxunk"
+
+
+def test_a_mark_at_the_end_stands_for_nothing():
+    assert decode_spec_tokens(["a", "xxrep", "3"]) == ["a"]
+    assert decode_spec_tokens(["a", "xxmaj"]) == ["a"]
+
+
 def test_impossible_sampling_is_refused():
     with pytest.raises(ContractError, match=r"top_p=1\.5 must be at least 0 and at most 1"):
         Sampling(top_p=1.5)
 
 
-def test_unknown_names_are_refused(dls):
+def test_groups_are_unfrozen_one_after_another(dls):
+    learn = text_classifier_learner(dls, config=SMALL, pretrained=False, seed=1)
+    frozen = []
+    see = Callback(before_fit=lambda learn: frozen.append(learn.opt.frozen_idx))
+    with learn.no_bar(), learn.added_cbs([see]):
+        learn.fit_gradually(n_epoch=1)
+
+    assert frozen == [3, 2, 1, 0]
+    assert [h["lr"] for h in learn.opt.hypers] == sorted(h["lr"] for h in learn.opt.hypers)
+
+
+def test_quiet_activations_cost_nothing(dls):
+    learn = text_classifier_learner(dls, config=SMALL, pretrained=False, alpha=0, beta=0)
+    assert not any(isinstance(cb, RNNRegularizer) for cb in learn.cbs)
+
+
+def test_activations_and_their_change_are_added_to_the_loss():
+    raw, dropped = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
+    model = SimpleNamespace(activations=(raw, dropped, None))
+    learn = SimpleNamespace(model=model, loss_grad=torch.tensor(1.0))
+    RNNRegularizer(2, 3).after_loss(learn)
+    change = (raw[:, 1:] - raw[:, :-1]).square().mean()
+
+    assert torch.isclose(learn.loss_grad, 1 + 2 * dropped.square().mean() + 3 * change)
+
+
+def test_padding_is_not_regularised():
+    raw = torch.randn(1, 5, 4)
+    mask = torch.tensor([[False, False, False, True, True]])
+    losses = []
+    for activations in ((raw, raw, mask), (raw[:, :3], raw[:, :3], None)):
+        learn = SimpleNamespace(model=SimpleNamespace(activations=activations), loss_grad=0.0)
+        RNNRegularizer().after_loss(learn)
+        losses.append(learn.loss_grad)
+
+    assert torch.isclose(*losses)
+
+
+def test_several_labels_and_several_columns(reviews, tmp_path):
+    table = reviews.assign(title=reviews.text.str[:6], tags=reviews.label + ";film")
+    dls = TextDataLoaders.from_df(
+        table, tmp_path, text_col=["title", "text"], label_col="tags", label_delim=";", seed=1,
+        bs=8, device="cpu",
+    )  # fmt: skip
+    learn = text_classifier_learner(dls, config=SMALL, pretrained=False, seed=1)
+    with learn.no_bar():
+        learn.fit_one_cycle(3, 0.02)
+
+    assert dls.vocab[-1] == ["film", "neg", "pos"]
+    tags, _, probabilities = learn.predict(pd.Series({"title": "this i", "text": "a fine film"}))
+    assert probabilities.shape == (3,)
+    assert "film" in list(tags)
+
+
+def test_numbers_of_texts_stay_in_their_range(reviews, tmp_path):
+    table = reviews.assign(stars=(reviews.label == "pos") * 4.0 + 1)
+    dls = TextDataLoaders.from_df(
+        table, tmp_path, text_col="text", label_col="stars", y_block=RegressionBlock(), seed=1,
+        bs=8, device="cpu",
+    )  # fmt: skip
+    learn = text_classifier_learner(dls, config=SMALL, pretrained=False, y_range=(0, 6), seed=1)
+    with learn.no_bar():
+        learn.fit_one_cycle(4, 0.02)
+    preds, stars = learn.get_preds()
+
+    assert ((preds > 0) & (preds < 6)).all()
+    assert (preds.flatten() - stars.flatten()).abs().mean() < 1.5
+
+
+def test_unknown_names_are_refused(lm, dls):
     with pytest.raises(UnknownArgumentError, match="Did you mean 'n_layers'"):
         text_classifier_learner(dls, config={"n_layer": 2})
+    with pytest.raises(UnknownArgumentError, match="Did you mean 'temperature'"):
+        lm.predict("this", temprature=1)
     with pytest.raises(UnknownArgumentError, match="Did you mean 'drop_mult'"):
         text_classifier_learner(dls, drop_mul=2)
     with pytest.raises(UnknownNameError, match="Did you mean 'AWD_LSTM'"):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from lamina.text.learner import get_language_model, get_text_classifier
 from lamina.text.models.awd_lstm import AWD_LSTM
+from lamina.text.models.build import get_language_model, get_text_classifier
 from lamina.text.models.dropout import EmbeddingDropout, RNNDropout, WeightDropLSTM
 from lamina.text.models.heads import SentenceEncoder, masked_concat_pool
 
@@ -19,8 +19,8 @@ def _seeded():
     torch.manual_seed(1)
 
 
-def classifier(**options):
-    return get_text_classifier("AWD_LSTM", 40, 3, 5, config=SMALL, **options).eval()
+def classifier(arch="AWD_LSTM", **options):
+    return get_text_classifier(arch, 40, 3, 5, config=SMALL, **options).eval()
 
 
 def words(*lengths):
@@ -88,9 +88,10 @@ def test_another_batch_size_begins_anew():
     assert torch.allclose(model(words(6, 6)), first)
 
 
+@pytest.mark.parametrize("arch", ["AWD_LSTM", "AWD_QRNN"])
 @pytest.mark.parametrize("neighbour", [1, 9, 10, 11, 33])
-def test_neighbours_and_padding_change_no_prediction(neighbour):
-    model = classifier(max_len=15)
+def test_neighbours_and_padding_change_no_prediction(arch, neighbour):
+    model = classifier(arch, max_len=15)
     for length in (1, 4, 5, 6, 18, 40):
         alone = model(words(length))
         beside = model(words(length, neighbour))[:1]
@@ -136,4 +137,4 @@ def test_a_trained_model_can_be_copied():
     model(words(6)).sum().backward()
     model.reset()
 
-    assert copy.deepcopy(model).activations == (None, None)
+    assert copy.deepcopy(model).activations == (None, None, None)

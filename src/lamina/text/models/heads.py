@@ -91,9 +91,12 @@ class LanguageModel(nn.Module):
         self.decoder.dropped = None
 
     @property
-    def activations(self) -> tuple[Tensor | None, Tensor | None]:
-        """What the reader gave in the last training step, before and after dropout."""
-        return self.encoder.raw, self.decoder.dropped
+    def activations(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """What the reader gave in the last training step, before and after dropout.
+
+        The third part, for models with padding, is true where it does not count.
+        """
+        return self.encoder.raw, self.decoder.dropped, None
 
 
 class SentenceEncoder(nn.Module):
@@ -230,16 +233,29 @@ class TextClassifier(nn.Module):
     Args:
         encoder: The reader, which returns features and where they are padding.
         head: Called with these two.
+
+    Attributes:
+        last: What the reader gave in the last call of training.
     """
 
     def __init__(self, encoder: SentenceEncoder, head: nn.Module) -> None:
         super().__init__()
         self.encoder, self.head = encoder, head
+        self.last: tuple[Tensor, Tensor] | None = None
 
     def forward(self, words: Tensor) -> Tensor:
         """Return `(batch, outputs)` from token numbers `(batch, time)`."""
-        return self.head(*self.encoder(words))
+        read = self.encoder(words)
+        self.last = read if self.training else None
+        return self.head(*read)
+
+    @property
+    def activations(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """What the reader gave in the last training step (twice), and where it is padding."""
+        out, mask = self.last or (None, None)
+        return out, out, mask
 
     def reset(self) -> None:
         """Forget the words read so far."""
         self.encoder.reset()
+        self.last = None

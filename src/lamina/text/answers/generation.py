@@ -1,19 +1,27 @@
 """Going on with a text: one word after the other, drawn from a language model's scores."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 from torch import Tensor
 
-from lamina.foundation.errors import ContractError
+from lamina.foundation.errors import ContractError, refuse_unknown
 from lamina.foundation.seeding import Randomness, base_seed, using
+from lamina.foundation.signatures import signature_names
 from lamina.tensor.random import generator
-from lamina.text.rules import UNK
-from lamina.text.types import LMTensorText
+from lamina.text.rules import BOS, EOS, PAD, TK_MAJ, TK_REP, TK_UP, TK_WREP, UNK
+from lamina.text.types import LMTensorText, Tokens
 from lamina.text.vocab import text_vocab
 
-__all__ = ["Sampling", "generate", "next_word_probabilities"]
+__all__ = [
+    "Sampling",
+    "SamplingArgs",
+    "decode_spec_tokens",
+    "generate",
+    "next_word_probabilities",
+]
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,17 @@ class Sampling:
                 raise ContractError(f"generate: {name}={value!r} must be at least {least}{upper}.")
 
 
+class SamplingArgs(TypedDict, total=False):
+    """The fields of `Sampling`."""
+
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    min_p: float | None
+    no_repeat: int
+    no_unk: bool
+
+
 def next_word_probabilities(scores: Tensor, sampling: Sampling) -> Tensor:
     """Return the probability of every word from a model's scores.
 
@@ -76,14 +95,38 @@ def next_word_probabilities(scores: Tensor, sampling: Sampling) -> Tensor:
     return kept / kept.sum()
 
 
+def decode_spec_tokens(tokens: Sequence[str]) -> list[str]:
+    """Undo the rules: capitals and repetitions are written out, marks of texts left out.
+
+    Example:
+        >>> " ".join(decode_spec_tokens(["xxbos", "xxmaj", "so", "xxup", "usa", "xxrep", "3", "!"]))
+        'So USA !!!'
+    """
+    out: list[str] = []
+    left = iter(tokens)
+    for token in left:
+        if token == TK_MAJ:
+            out.append(next(left, "").capitalize())
+        elif token == TK_UP:
+            out.append(next(left, "").upper())
+        elif token in (TK_REP, TK_WREP):
+            count, word = next(left, ""), next(left, "")
+            n = int(count) if count.isdecimal() else 1
+            out += [word * n] if token == TK_REP else [word] * n
+        elif token not in (BOS, EOS, PAD):
+            out.append(token)
+    return [token for token in out if token]
+
+
 def generate(
     learn: Any,
     text: str,
     n_words: int = 1,
     *,
-    sampling: Sampling | None = None,
+    decoder: Callable[[Sequence[str]], Sequence[str]] = decode_spec_tokens,
     seed: int | None = None,
     only_last_word: bool = False,
+    **sampling: Unpack[SamplingArgs],
 ) -> str:
     """Go on with a text by `n_words` tokens.
 
@@ -93,23 +136,38 @@ def generate(
         learn: A learner of a language model.
         text: How it begins.
         n_words: How many tokens to add.
-        sampling: Which tokens may come, and how likely they are.
+        decoder: Turns all tokens into those that are joined to the text that is returned.
         seed: The same seed gives the same text; None takes the learner's.
         only_last_word: Whether to return only what was added.
+        sampling: Which tokens may come, and how likely they are: `temperature`, `top_k`, `top_p`,
+            `min_p`, `no_repeat`, `no_unk`; see `Sampling`.
 
     Returns:
-        The text as its tokens, joined.
+        The text, with the tokens that were added.
+
+    Raises:
+        UnknownArgumentError: A name in `sampling` is unknown.
+        ContractError: A value in `sampling` is impossible.
     """
-    sampling = sampling or Sampling()
+    refuse_unknown("predict", sampling, [*signature_names(generate), *SamplingArgs.__annotations__])
+    chosen = Sampling(**sampling)
     steps = learn.dls[min(1, len(learn.dls) - 1)].dataset.tls[0].tfms
     begin = torch.as_tensor(steps(text)).as_subclass(Tensor).tolist()
-    unknown = text_vocab(learn.dls).index(UNK) if sampling.no_unk else None
+    unknown = text_vocab(learn.dls).index(UNK) if chosen.no_unk else None
     seed = learn.seed if seed is None else seed
     randomness = Randomness(base_seed() if seed is None else seed).child("generate", text)
     with using(randomness):
-        added = _added(learn.model, begin, n_words, sampling, unknown)
+        added = _added(learn.model, begin, n_words, chosen, unknown)
     out = added if only_last_word else [*begin, *added]
-    return str(steps.decode(LMTensorText(torch.tensor(out, dtype=torch.long))))
+    return _written(steps, out, decoder)
+
+
+def _written(steps: Any, numbers: list[int], decoder: Callable[..., Any]) -> str:
+    """Undo the steps that made numbers of a text; on the way, its tokens go through a decoder."""
+    x: Any = LMTensorText(torch.tensor(numbers, dtype=torch.long))
+    for step in reversed(list(steps)):
+        x = step.decode(Tokens(decoder(x)) if isinstance(x, Tokens) else x)
+    return str(x)
 
 
 @torch.no_grad()

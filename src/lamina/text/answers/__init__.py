@@ -1,0 +1,1 @@
+"""What learners of texts are asked: to go on with a text, to answer together, to explain."""
