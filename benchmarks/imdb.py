@@ -46,14 +46,14 @@ def main() -> None:
         for name in ("train", "test", "unsup_10k")
     )
     for n in args.labels:
-        print(f"{n:>6} labels, tf-idf: {_tfidf(train[:n], test):.2%}", flush=True)
+        print(f"{n:>6} labels, tf-idf: {_tfidf(train.head(n), test):.2%}", flush=True)
     with TemporaryDirectory() as folder:
         print("words of all reviews ...", flush=True)
         tokens = [_tokens(frame) for frame in (train, test, unlabelled)]
         vocab, file = _language_model(tokens[2], Path(folder), args.lm_epochs)
         for n in args.labels:
             start = time.perf_counter()
-            right = _classifier(tokens[0][:n], tokens[1], vocab, file)
+            right = _classifier(tokens[0].head(n), tokens[1], vocab, file)
             minutes = (time.perf_counter() - start) / 60
             print(f"{n:>6} labels, AWD-LSTM: {right:.2%} ({minutes:.0f} min)", flush=True)
 

@@ -60,8 +60,7 @@ def test_the_papers_language_model_and_classifier(path):
 def wikitext(part, n):
     """The first words of a part of WikiText-2 in articles' paragraphs."""
     with gzip.open(untar_data(URLs.WIKITEXT2) / f"{part}.txt.gz", "rt", encoding="utf-8") as file:
-        words = file.read().replace("\n", " xxeos ").split()[:n]
-    return words
+        return file.read().replace("\n", " xxeos ").split()[:n]
 
 
 def kneser_ney(words, vocab_sz, n=5, discount=0.75):

@@ -38,19 +38,22 @@ class ExportedCode:
     is_docstring: bool = False
 
 
-def export_code(notebook: Notebook, cell: Cell, module: str) -> ExportedCode:
+def export_code(
+    notebook: Notebook, cell: Cell, module: str, *, as_docstring: bool = False
+) -> ExportedCode:
     """Turn a cell into what its module holds of it.
 
     Args:
         notebook: where the cell stands; named in errors.
         cell: a cell with an export directive.
         module: the module's dotted name, with the package.
+        as_docstring: the text is no code, but the module's docstring.
 
     Raises:
         NotebookError: the cell is not plain Python, or has a relative import.
     """
     body = tidy(split_directives(cell.source).body)
-    if cell.kind != "code":
+    if as_docstring:
         return ExportedCode(render_docstring(body), is_docstring=True)
     try:
         tree = ast.parse(body)

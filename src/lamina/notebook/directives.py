@@ -32,7 +32,6 @@ DIRECTIVES = {
     "exports": "[MODULE]: export, and show the source in the documentation",
     "exporti": "[MODULE]: export, but leave the names out of `__all__`",
     "exportd": "[MODULE]: the cell's text becomes the module's docstring",
-    "add_docs": "export a cell that adds docstrings",
     "hide": "leave the cell out of the documentation",
     "hide_line": "(at the end of a line) leave the line out of the documentation",
     "hide_input": "show only what the cell puts out",
@@ -54,7 +53,7 @@ DIRECTIVES = {
     "skip_exec": "true: tests do not run this notebook (notebook metadata or front matter)",
     "skip_showdoc": "true: no documentation of exported names (notebook metadata or front matter)",
 }
-EXPORTS = ("export", "exports", "exporti", "exportd", "add_docs")
+EXPORTS = ("export", "exports", "exporti", "exportd")
 _LINE = re.compile(r"\s*#\s?\|\s*(?P<name>[\w-]+)\s*(?::\s*|\s+|$)(?P<value>.*?)\s*$")
 _FRONT_MATTER = re.compile(r"---\n(.*?)^---\s*$", re.DOTALL | re.MULTILINE)
 _OLD = re.compile(r"#\s*(?P<name>[a-z_]+)(?P<value>(\s+-?\w[\w.]*)?)\s*$")

@@ -133,6 +133,8 @@ def export_notebooks(
     notebooks = read_notebooks(config)
     modules = plan_modules(notebooks, config)
     only = None if path is None else {config.relative(p) for p in find_notebooks(config, path)}
+    if unknown := sorted((only or set()) - notebooks.keys()):
+        raise NotebookError("is none of the notebooks of the project.", unknown[0])
     chosen = [m for m in modules.values() if only is None or only & _sources(m)]
     index = read_index(config.lib_path)
     report = ExportReport(hints=list(_hints(notebooks)))
@@ -183,7 +185,8 @@ def plan_modules(notebooks: dict[str, Notebook], config: Config) -> dict[str, Mo
             if kind := next((d for d in EXPORTS if d in directives), None):
                 target = directives[kind] or default
                 module = _module(modules, config, notebook, cell, target)
-                code = export_code(notebook, cell, module.name)
+                is_text = cell.kind != "code" or kind == "exportd"
+                code = export_code(notebook, cell, module.name, as_docstring=is_text)
                 section = Section(name, cell.id, code.text, code.is_docstring)
                 _refuse_second_docstring(module, notebook, cell, code)
                 module.cells.append(ExportedCell(notebook, cell, section, code, kind == "exporti"))

@@ -132,6 +132,12 @@ def test_markdown_becomes_the_docstring(project) -> None:
         export_notebooks(project.config)
 
 
+def test_exportd_makes_any_cell_the_docstring(project) -> None:
+    project.notebook("a.ipynb", "#| exportd core\nWhat it is for.", "#| export core\nx = 1")
+    export_notebooks(project.config)
+    assert ast.get_docstring(ast.parse(project.module())) == "What it is for."
+
+
 def test_several_notebooks_write_one_module(project) -> None:
     project.notebook("01_more.ipynb", "#| export core\nb = 2")
     project.notebook("00_core.ipynb", "#| default_exp core", "#| export\na = 1")
@@ -229,6 +235,13 @@ def test_one_notebook_writes_its_modules_alone(project) -> None:
     export_notebooks(project.config, path)
     assert not (project.root / "pets/a.py").exists()
     assert (project.root / "pets/b.py").exists()
+
+
+def test_a_notebook_outside_the_project_is_refused(project) -> None:
+    project.notebook("a.ipynb", "#| export a\nx = 1")
+    path = project.notebook("_draft.ipynb", "#| export b\nx = 1")
+    with pytest.raises(NotebookError, match=r"_draft\.ipynb: is none of the notebooks"):
+        export_notebooks(project.config, path)
 
 
 def test_check_writes_nothing(project) -> None:

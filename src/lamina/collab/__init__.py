@@ -1,1 +1,0 @@
-"""Collaborative filtering: who will like what."""

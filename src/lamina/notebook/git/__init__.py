@@ -1,0 +1,1 @@
+"""Notebooks under version control: differences, merges, repairs, drivers and hooks."""
