@@ -1,0 +1,1 @@
+"""Collaborative filtering: who likes what, from ratings or from what was chosen."""

@@ -1,0 +1,161 @@
+"""`CollabDataLoaders`: from a table of who rated what to loaders."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self, Unpack
+
+from lamina.data.block import RegressionBlock
+from lamina.data.loaders import LoadersArgs, refuse_options
+from lamina.data.split import RandomSplitter
+from lamina.foundation.errors import DataError, UnknownNameError, refuse_unknown
+from lamina.foundation.signatures import allowed_keywords
+from lamina.tabular.core import Tabular
+from lamina.tabular.features import cont_cat_split
+from lamina.tabular.loader import TabularDataLoader
+from lamina.tabular.loaders import TabularDataLoaders
+from lamina.tabular.recipe import names_of
+
+__all__ = ["CollabDataLoaders"]
+
+CHOSEN = "chosen"  # the target of implicit feedback: always 1
+
+
+class CollabDataLoaders(TabularDataLoaders):
+    """Loaders of ratings: `(cats, conts, y)`, of which column 0 of `cats` is the user, 1 the item.
+
+    Attributes:
+        item_columns: the columns that describe items.
+
+    Example:
+        >>> df = {"user": [*"aabb"], "film": ["x", "y"] * 2, "rating": [1, 2, 3, 4]}
+        >>> dls = CollabDataLoaders.from_df(df, valid_pct=0.25, bs=2, seed=42, device="cpu")
+        >>> dls.cat_names, dls.classes["user"]
+        (['user', 'film'], ['#na#', 'a', 'b'])
+
+    Source: Howard & Gugger, "fastai: A Layered API for Deep Learning", 2020, "Collaborative
+        filtering".
+    """
+
+    item_columns: list[Any]
+
+    @classmethod
+    def from_df(  # noqa: PLR0913 - every argument is visible  # pyright: ignore[reportIncompatibleMethodOverride]
+        cls,
+        ratings: Any,
+        valid_pct: float = 0.2,
+        user_name: Any = None,
+        item_name: Any = None,
+        rating_name: Any = None,
+        seed: int | None = None,
+        path: str | Path = ".",
+        *,
+        splitter: Callable[[Any], Any] | None = None,
+        user_features: Any = None,
+        item_features: Any = None,
+        time_name: Any = None,
+        implicit: bool = False,
+        **options: Unpack[LoadersArgs],
+    ) -> Self:
+        """From a frame with a row per rating.
+
+        Args:
+            ratings: the frame.
+            valid_pct: the fraction for validation.
+            user_name: the column of users; the first if not given.
+            item_name: the column of items; the second if not given.
+            rating_name: the column of ratings; the third if not given.
+            seed: decides the split, and all that is random in the loaders.
+            path: where a learner of these loaders keeps its files.
+            splitter: in place of `valid_pct`; called with the frame.
+            user_features: columns that describe users, or a frame with the column of users and
+                such columns.
+            item_features: likewise for items.
+            time_name: the column of times, if they are to be a feature.
+            implicit: whether rows only say what was chosen; then no ratings are read.
+            options: see `LoadersArgs`.
+
+        Raises:
+            UnknownNameError: a column is missing.
+            UnknownArgumentError: an option is not known.
+        """
+        refuse_options(f"{cls.__name__}.from_df", options, TabularDataLoader, _NAMED)
+        df = _pandas(ratings)
+        user, item, rating = _names(df, (user_name, item_name, rating_name), implicit=implicit)
+        df, user_columns = _joined(df, user, user_features, "user_features")
+        df, item_columns = _joined(df, item, item_features, "item_features")
+        extra = [*user_columns, *item_columns, *names_of(time_name)]
+        _require(df, extra)
+        conts, cats = cont_cat_split(df[extra]) if extra else ([], [])
+        df = df.assign(**{rating: 1.0}) if implicit else df
+        splits = (splitter or RandomSplitter(valid_pct, seed=seed))(df)
+        to = Tabular(df, None, [user, item, *cats], conts, rating, RegressionBlock(), splits)
+        options["seed"] = seed
+        parts = (to.subset(i) for i in range(to.n_subsets))
+        dls = cls.from_dsets(*parts, path=path, **options)
+        dls.item_columns = item_columns
+        return dls
+
+    @classmethod
+    def from_csv(cls, csv: str | Path, **options: Any) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """From a CSV file, read with pandas.
+
+        Args:
+            csv: the file, also compressed.
+            options: those of `from_df`.
+        """
+        import pandas as pd
+
+        known = (allowed_keywords(cls.from_df) or frozenset()) - {"ratings"}
+        refuse_unknown(f"{cls.__name__}.from_csv", options, known)
+        return cls.from_df(pd.read_csv(csv), **options)
+
+
+_NAMED = (
+    "valid_pct", "user_name", "item_name", "rating_name", "path", "splitter", "user_features",
+    "item_features", "time_name", "implicit",
+)  # fmt: skip
+
+
+def _pandas(frame: Any) -> Any:
+    import pandas as pd
+
+    return frame.to_pandas() if hasattr(frame, "to_pandas") else pd.DataFrame(frame)
+
+
+def _names(df: Any, given: tuple[Any, Any, Any], *, implicit: bool) -> tuple[Any, Any, Any]:
+    needed = 2 if implicit else 3
+    if df.shape[1] < needed:
+        raise DataError(
+            f"CollabDataLoaders: {df.shape[1]} columns, expected at least {needed}: users, items"
+            f"{'' if implicit else ' and ratings; for rows without ratings pass implicit=True'}."
+        )
+    pairs = zip(given[:needed], df.columns[:needed], strict=True)
+    names = [first if name is None else name for name, first in pairs]
+    _require(df, names)
+    return names[0], names[1], CHOSEN if implicit else names[2]
+
+
+def _require(df: Any, names: list[Any]) -> None:
+    for name in names:
+        if name not in df.columns:
+            known = [str(column) for column in df.columns]
+            raise UnknownNameError("column", str(name), known, where="CollabDataLoaders.from_df")
+
+
+def _joined(df: Any, key: Any, features: Any, argument: str) -> tuple[Any, list[Any]]:
+    """Return ratings with the columns of features, and their names."""
+    if features is None or isinstance(features, str | list | tuple):
+        return df, names_of(features)
+    side = _pandas(features)
+    if key not in side or side[key].duplicated().any():
+        raise DataError(
+            f"CollabDataLoaders: {argument} needs the column {key!r}, each value once. Its columns "
+            f"are {', '.join(map(repr, side.columns))}."
+        )
+    names = [name for name in side.columns if name != key]
+    if both := [name for name in names if name in df]:
+        raise DataError(
+            f"CollabDataLoaders: {argument} and the ratings both have a column {both[0]!r}. "
+            "Rename one."
+        )
+    return df.merge(side, on=key, how="left", validate="many_to_one"), names

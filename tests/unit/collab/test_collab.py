@@ -1,0 +1,147 @@
+"""Ratings to recommendations: loaders, networks, objectives, answers, export."""
+
+import math
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lamina.collab.learner import collab_learner
+from lamina.collab.loaders import CollabDataLoaders
+from lamina.collab.metrics import ranking_metrics
+from lamina.collab.splits import LeaveLastOut
+from lamina.foundation.errors import DataError, UnknownArgumentError, UnknownNameError
+from lamina.train.persistence import load_learner
+
+
+@pytest.fixture(scope="module")
+def ratings():
+    """Even users like even films."""
+    pairs = [(u, f) for u in range(20) for f in range(12) if (3 * u + f) % 5]
+    table = pd.DataFrame(pairs, columns=["user", "film"])
+    same = (table["user"] + table["film"]) % 2 == 0
+    table = table.assign(rating=1.0 + 4 * same, time=range(len(table)))
+    return table.assign(kind=[["even", "odd"][f % 2] for f in table["film"]])
+
+
+def fitted(ratings, epochs=10, lr=0.05, learner=None, **options):
+    dls = CollabDataLoaders.from_df(ratings, bs=16, seed=42, device="cpu", **options)
+    learn = collab_learner(dls, n_factors=8, seed=42, **(learner or {}))
+    with learn.no_bar(), learn.no_logging():
+        learn.fit(epochs, lr)
+    return learn
+
+
+@pytest.fixture(scope="module")
+def learn(ratings):
+    return fitted(ratings, learner={"y_range": (0, 5.5)})
+
+
+def test_a_dot_product_learns_who_likes_what(learn):
+    assert learn.validate()[0] < 0.5
+    assert learn.predict({"user": 0, "film": 2})[0] > learn.predict({"user": 0, "film": 3})[0]
+
+
+def test_recommended_items_are_unseen_and_best_first(learn, ratings):
+    table = learn.recommend(0, k=3, exclude_seen=False)
+    assert all(film % 2 == 0 for film in table["film"])
+    assert table["score"].is_monotonic_decreasing
+    rows = learn.dls.train.dataset.tensors[0]
+    everyone = learn.recommend(k=12)
+    seen = {(int(u) - 1, int(f) - 1) for u, f in rows.tolist()}
+    assert not seen & set(zip(everyone["user"], everyone["film"], strict=True))
+
+
+def test_unknown_users_are_refused_or_get_what_is_popular(learn):
+    with pytest.raises(UnknownNameError, match="user"):
+        learn.recommend("nobody")
+    films = learn.recommend("nobody", k=1, unknown="popular")["film"]
+    counts = learn.model.catalogue.counts
+    assert counts[films[0] + 1] == counts.max()
+
+
+def test_similar_items_are_liked_by_the_same_users(learn):
+    assert all(film % 2 == 0 for film in learn.similar_items(4, k=3)["film"])
+
+
+def test_biases_and_vectors_go_by_name(learn):
+    assert learn.model.bias([1, 2]).shape == (2,)
+    assert learn.model.weight(3, is_item=False).shape == (1, 8)
+    with pytest.raises(UnknownNameError, match="item"):
+        learn.model.bias("Solaris")
+
+
+def test_an_exported_learner_recommends_the_same(learn, tmp_path):
+    again = load_learner(learn.export(tmp_path / "films.lamina"))
+    for name in ("recommend", "similar_items"):
+        more = {"exclude_seen": False} if name == "recommend" else {}
+        pd.testing.assert_frame_equal(
+            getattr(again, name)(0, k=3, **more), getattr(learn, name)(0, k=3, **more)
+        )
+    assert again.model.bias(1) == learn.model.bias(1)
+
+
+@pytest.mark.parametrize("objective", ["bpr", "sampled_softmax"])
+def test_choices_alone_give_an_order(ratings, objective):
+    chosen = ratings[ratings["rating"] > 3][["user", "film"]]
+    options = {"objective": objective, "negatives": 4}
+    learn = fitted(chosen, implicit=True, learner=options)
+    assert learn.evaluate_ranking(k=3)["recall@3"] > 0.8
+
+
+def test_features_speak_for_a_new_user(ratings):
+    people = pd.DataFrame({"user": range(20), "club": ["evens", "odds"] * 10})
+    options = {"user_features": people, "item_features": ["kind"]}
+    learn = fitted(ratings, learner={"y_range": (0, 5.5)}, **options)
+    films = learn.recommend({"club": "odds"}, k=3, exclude_seen=False)["film"]
+    assert all(film % 2 for film in films)
+
+
+def test_layers_take_further_columns(ratings):
+    options = {"item_features": ["kind"], "time_name": "time"}
+    learn = fitted(ratings, lr=0.01, learner={"use_nn": True, "y_range": (0, 5.5)}, **options)
+    assert learn.recommend(0, k=2, exclude_seen=False).shape == (2, 2)
+    assert learn.validate()[0] < 1.5
+
+
+def test_wrong_names_are_refused(ratings):
+    with pytest.raises(UnknownNameError, match="Did you mean 'film'"):
+        CollabDataLoaders.from_df(ratings, item_name="films")
+    with pytest.raises(UnknownArgumentError):
+        CollabDataLoaders.from_df(ratings, valid_pc=0.1)
+
+
+def test_the_last_row_of_each_user_is_left_out():
+    splitter = LeaveLastOut("user", "time", n=1)
+    df = pd.DataFrame({"user": [1, 1, 2, 1], "time": [5, 9, 1, 2]})
+    assert splitter(df) == ([0, 2, 3], [1])
+    with pytest.raises(DataError):
+        LeaveLastOut("user", "time", n=0)
+
+
+def plain(hits, relevant, k):
+    """The measures for one user, by their definitions."""
+    first = [rank for rank in range(1, k + 1) if hits[rank - 1]]
+    best = min(k, relevant)
+    precisions = [sum(hits[:rank]) / rank for rank in first]
+    ideal = sum(1 / math.log2(rank + 1) for rank in range(1, best + 1))
+    return {
+        "recall": len(first) / relevant,
+        "ndcg": sum(1 / math.log2(rank + 1) for rank in first) / ideal,
+        "map": sum(precisions) / best,
+        "mrr": 1 / first[0] if first else 0.0,
+        "hit_rate": float(bool(first)),
+    }
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=1), st.integers(1, 6))
+def test_measures_are_those_of_the_definitions(hits, k):
+    relevant = [sum(row) + i % 2 for i, row in enumerate(hits)]
+    users = [plain(h, n, k) for h, n in zip(hits, relevant, strict=True) if n]
+    found = ranking_metrics(torch.tensor(hits), torch.tensor(relevant), k)
+    for name in users[0] if users else ():
+        mean = sum(user[name] for user in users) / len(users)
+        assert found[f"{name}@{k}"] == pytest.approx(mean)
