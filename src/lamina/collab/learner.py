@@ -104,7 +104,7 @@ def collab_learner(  # noqa: PLR0913 - the known signature
         given["n_factors"] = n_factors
     spec = _spec(dls, given, use_nn=use_nn)
     model = _with_names(spec.build(), dls)
-    model.catalogue.fill(*dls.train.dataset.tensors[:2])  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+    model.catalogue.fill(*dls.train.dataset.tensors[:2])  # pyright: ignore[reportCallIssue,reportAttributeAccessIssue] - a `Catalogue`
     learn = CollabLearner(dls, model, own_loss if loss_func is None else loss_func, **options)
     learn.model_spec = spec
     if implicit:

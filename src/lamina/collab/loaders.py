@@ -39,7 +39,7 @@ class CollabDataLoaders(TabularDataLoaders):
     item_columns: list[Any]
 
     @classmethod
-    def from_df(  # noqa: PLR0913 - every argument is visible  # pyright: ignore[reportIncompatibleMethodOverride]
+    def from_df(  # noqa: PLR0913 - visible  # pyright: ignore[reportIncompatibleMethodOverride] - other data
         cls,
         ratings: Any,
         valid_pct: float = 0.2,
@@ -96,7 +96,7 @@ class CollabDataLoaders(TabularDataLoaders):
         return dls
 
     @classmethod
-    def from_csv(cls, csv: str | Path, **options: Any) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def from_csv(cls, csv: str | Path, **options: Any) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride] - other data
         """From a CSV file, read with pandas.
 
         Args:
