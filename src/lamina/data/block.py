@@ -66,7 +66,7 @@ class TransformBlock:
         batch_tfms: transforms of a batch, on its device.
         dl_type: the class of loader that it needs.
         dls_kwargs: options of the loaders that it needs.
-        task: what the target is, if no transform says so.
+        task: what the target is, if no transform says so; of an input it means nothing.
     """
 
     type_tfms: Tfms = None
@@ -259,8 +259,8 @@ class DataBlock:
         whole = isinstance(get_item(items, 0), tuple)
         getters = map(_whole, self.getters) if whole else self.getters
         tfms = [
-            [getter, *_fresh(_listed(block.type_tfms)), *_declared(block)]
-            for getter, block in zip(getters, self.blocks, strict=True)
+            [getter, *_fresh(_listed(block.type_tfms)), *_declared(block, i >= self.n_inp)]
+            for i, (getter, block) in enumerate(zip(getters, self.blocks, strict=True))
         ]
         return Datasets(items, tfms, splits=self.splitter(items), n_inp=self.n_inp)
 
@@ -449,8 +449,8 @@ def _made(blocks: Any) -> list[TransformBlock]:
     return made
 
 
-def _declared(block: TransformBlock) -> list[Transform]:
-    return [] if block.task is None else [DeclareTask(block.task)]
+def _declared(block: TransformBlock, is_target: bool) -> list[Transform]:  # noqa: FBT001 - a switch
+    return [DeclareTask(block.task)] if is_target and block.task is not None else []
 
 
 def _whole(getter: Any) -> Any:

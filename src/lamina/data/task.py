@@ -13,6 +13,7 @@ from lamina.foundation.registry import savable
 __all__ = [
     "Boxes",
     "DenseLabels",
+    "DenseNumbers",
     "MultiLabel",
     "NextToken",
     "Ranking",
@@ -108,6 +109,16 @@ class DenseLabels(Task):
     def n_out(self) -> int:
         """One output per label."""
         return len(self.codes)
+
+
+@savable
+@dataclass(frozen=True)
+class DenseNumbers(Regression):
+    """Numbers per pixel, such as the colours of a picture.
+
+    Args:
+        n_out: how many per pixel.
+    """
 
 
 @savable

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lamina.data.task import DenseLabels
+from lamina.data.task import DenseLabels, DenseNumbers
 from lamina.foundation.errors import ContractError
 from lamina.foundation.seeding import base_seed, derive
 from lamina.foundation.signatures import strict
@@ -71,7 +71,8 @@ def tta(
     changed = {"after_item": item_tfms, "after_batch": batch_tfms}
     changed = {stage: tfms for stage, tfms in changed.items() if tfms is not None}
     plain, targs = get_preds(learn, ds_idx, dl, cbs=cbs)
-    dense = not changed and isinstance(getattr(learn.dls, "task", None), DenseLabels)
+    task = getattr(learn.dls, "task", None)
+    dense = not changed and isinstance(task, DenseLabels | DenseNumbers)
     split = getattr(dl.dataset, "set_split_idx", None)
     total = plain if use_max else None
     with nullcontext() if dense or split is None else split(0):

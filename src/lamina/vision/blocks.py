@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from PIL import Image
+
 from lamina.data.block import TransformBlock
 from lamina.data.normalize import IntToFloatTensor
+from lamina.data.task import DenseNumbers
 from lamina.foundation.signatures import strict
 from lamina.vision import check, show  # noqa: F401  # what the doctor looks for, how boxes are shown
 from lamina.vision.images import PILBase, PILImage
@@ -20,13 +23,18 @@ __all__ = ["BBoxBlock", "BBoxLblBlock", "ImageBlock", "MaskBlock", "PointBlock"]
 def ImageBlock(cls: type[PILBase] = PILImage) -> TransformBlock:  # noqa: N802  # the paper's name
     """Pictures of a class, opened from files and brought to floats in [0, 1] on the device.
 
+    As a target they are numbers per pixel, one for each channel.
+
     Args:
         cls: `PILImage` for colour, `PILImageBW` for grey.
 
     Source: the fastai paper, "Data block API".
     """
     return TransformBlock(
-        type_tfms=OpenImage(cls), item_tfms=ToTensor(), batch_tfms=IntToFloatTensor()
+        type_tfms=OpenImage(cls),
+        item_tfms=ToTensor(),
+        batch_tfms=IntToFloatTensor(),
+        task=DenseNumbers(Image.getmodebands(cls.pil_mode)),
     )
 
 

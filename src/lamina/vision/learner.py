@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from torch import nn
 
 from lamina.data.normalize import Normalize
+from lamina.data.task import DenseNumbers
 from lamina.foundation.errors import refuse_unknown
 from lamina.nn.activations import ACTIVATIONS
 from lamina.train.infer import infer
@@ -106,7 +107,8 @@ def unet_learner(
             any callable that takes `n_in` and `n_out`; see `create_unet_model`.
         pretrained: Whether to start from the published weights.
         weights: A file to start from instead.
-        normalize: Whether to add the normalisation, unless the loaders have one.
+        normalize: Whether to add the normalisation, unless the loaders have one or the targets are
+            pictures of other channels.
         n_out: Channels of the result; what the data's task needs when not given.
         options: Of `Learner` (`metrics`, `lr`, `cbs`, `opt_func`...), of `UnetDecoder` (`blur`,
             `self_attention`, `y_range`, `last_cross`...), and `cut`, `n_in`.
@@ -155,7 +157,7 @@ def _on_body(
     arch, file = start.arch, start.file
     n_in = built["n_in"] = options.get("n_in") or _channels(dls)
     model = build(arch, weights=file, **built)
-    if start.normalize and n_in == len(arch.stats[0]):
+    if start.normalize and _fit_the_stats(dls, n_in, len(arch.stats[0])):
         _normalise(dls, arch)
     learner_options = _chosen(options, LearnerArgs.__annotations__)
     learn = Learner(dls, model, **{"splitter": split_groups, **learner_options})
@@ -179,6 +181,13 @@ def _channels(dls: Any) -> int:
     """The channels of the pictures in the loaders; colour where there is no picture to ask."""
     first = dls.train.one_batch()[0]
     return first.shape[1] if first.ndim == 4 else 3
+
+
+def _fit_the_stats(dls: Any, n_in: int, n_stats: int) -> bool:
+    """Whether all pictures have the channels of the statistics; targets are normalised, too."""
+    task = getattr(dls, "task", None)
+    n_targets = task.n_out if isinstance(task, DenseNumbers) else n_stats
+    return n_in == n_targets == n_stats
 
 
 def _normalise(dls: Any, arch: Architecture) -> None:
