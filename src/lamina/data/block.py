@@ -56,6 +56,7 @@ class DeclareTask(Transform):
     task: Task
 
 
+@strict
 @dataclass(frozen=True)
 class TransformBlock:
     """What a kind of input or target needs.
@@ -337,6 +338,7 @@ class DataBlock:
         """
         return partial(self.dataloaders(source, path, **options), partial_n)
 
+    @strict
     def summary(self, source: Any, bs: int = 4, *, show_batch: bool = False) -> Summary:
         """Carry a few items through every step, and tell what each step made of them.
 

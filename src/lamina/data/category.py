@@ -13,6 +13,7 @@ from lamina.data.transform import ItemTransform, Transform
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError, DataError, ItemError, closest
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 from lamina.tensor.build import tensor
 from lamina.tensor.types import TensorCategory, TensorMultiCategory, TitledTensorScalar
 from lamina.viz.titles import show_title
@@ -33,6 +34,7 @@ _LISTED = 6  # labels shown in a message
 
 
 @savable
+@strict
 class CategoryMap(Sequence[Any]):
     """A vocabulary: distinct labels in order, each with its index.
 

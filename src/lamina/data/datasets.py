@@ -10,10 +10,12 @@ from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError
 from lamina.foundation.seeding import base_seed, is_active, using
 from lamina.foundation.sequences import is_indexer
+from lamina.foundation.signatures import strict
 
 __all__ = ["Datasets", "decode_at", "show_at"]
 
 
+@strict
 class Datasets(Subsets):
     """Tuples made lazily from items, one element per pipeline.
 
@@ -111,6 +113,7 @@ class Datasets(Subsets):
         """Transform a new value into the inputs, each from the first transform that takes it."""
         return tuple(tl.infer(x) for tl in self.tls[: self.n_inp])
 
+    @strict
     def test_set(
         self, items: Any, *, with_labels: bool = False, rm_tfms: int | None = None
     ) -> "Datasets":

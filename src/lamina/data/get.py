@@ -11,6 +11,7 @@ from lamina.data.transform import ItemTransform
 from lamina.foundation.collections import L
 from lamina.foundation.errors import DataError, ItemError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 
 __all__ = [
     "AttrGetter",
@@ -32,6 +33,7 @@ image_extensions = frozenset(
 )
 
 
+@strict
 def get_files(
     path: Path | str,
     extensions: Iterable[str] | str | None = None,
@@ -76,6 +78,7 @@ def get_files(
     return L(sorted(found))
 
 
+@strict
 def get_image_files(
     path: Path | str, *, recurse: bool = True, folders: Iterable[str] | str | None = None
 ) -> L[Path]:
@@ -89,6 +92,7 @@ def get_image_files(
     return get_files(path, image_extensions, recurse=recurse, folders=folders)
 
 
+@strict
 def get_text_files(
     path: Path | str, *, recurse: bool = True, folders: Iterable[str] | str | None = None
 ) -> L[Path]:
@@ -103,6 +107,7 @@ def get_text_files(
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class FileGetter:
     """`get_files` with its options given beforehand.
@@ -130,6 +135,7 @@ class FileGetter:
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class ImageGetter:
     """`get_image_files` with its options given beforehand.

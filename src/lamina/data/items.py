@@ -14,6 +14,7 @@ from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError, DataError, ItemError, SkipItem
 from lamina.foundation.seeding import base_seed, is_active, using
 from lamina.foundation.sequences import is_array, is_indexer, mask2idxs
+from lamina.foundation.signatures import strict
 
 if TYPE_CHECKING:
     from lamina.data.loaders import DataLoaders
@@ -94,6 +95,7 @@ class Subsets:
         return partial(self.dataloaders(bs, **options), partial_n)
 
 
+@strict
 class TfmdLists(Subsets):
     """A collection whose items run through a pipeline when they are asked for.
 

@@ -12,6 +12,7 @@ from lamina.data.transform import ItemTransform
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ItemError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 
 __all__ = ["ColReader", "RegexLabeller", "parent_label", "using_attr"]
 
@@ -31,6 +32,7 @@ def parent_label(o: Path | str) -> str:
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class RegexLabeller:
     r"""The first group of a pattern, found in the file's name or else in its path.
@@ -129,6 +131,7 @@ class _OfAttribute:
         return self.func(getattr(o, self.attr))
 
 
+@strict
 def using_attr(func: Callable[[Any], Any], attr: str) -> Callable[[Any], Any]:
     r"""Apply a function to an attribute of its argument.
 

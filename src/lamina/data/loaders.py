@@ -17,7 +17,7 @@ from lamina.data.tfmd_loader import PIPELINES, TfmdDL
 from lamina.data.transform import Transform, mk_transform
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError, UnknownNameError, refuse_unknown
-from lamina.foundation.signatures import signature_names
+from lamina.foundation.signatures import signature_names, strict
 from lamina.tensor.device import default_device
 
 __all__ = ["DataLoaders", "LoadersArgs", "PlainLoader", "refuse_options"]
@@ -137,10 +137,12 @@ class DataLoaders(LoaderGroup):
         """Show items with what was predicted for them; see `TfmdDL.show_results`."""
         return self._last().show_results(b, preds, max_n, **options)
 
+    @strict
     def decode_batch(self, b: Any, max_n: int = 9, *, full: bool = True) -> L[Any]:
         """Return the first items of a batch, decoded; see `TfmdDL.decode_batch`."""
         return self._last().decode_batch(b, max_n, full=full)
 
+    @strict
     def test_dl(
         self,
         items: Any,
@@ -193,6 +195,7 @@ class DataLoaders(LoaderGroup):
         ]
         return type(self)(*loaders, path=self.path, device=self.device)
 
+    @strict
     def add_tfms(self, tfms: Any, event: str, loaders: Iterable[int] | None = None) -> None:
         """Add transforms to a stage; they are set up with the training loader.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from lamina.data.transform import Transform, decodes, encodes, setups
 from lamina.foundation.errors import ContractError, DataError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 from lamina.tensor.types import TensorImage, TensorMask
 
 __all__ = ["IntToFloatTensor", "Normalize", "broadcast_vec"]
@@ -149,6 +150,7 @@ class Normalize(Transform):
         return mean, std
 
 
+@strict
 def broadcast_vec(
     dim: int,
     ndim: int,

@@ -7,12 +7,14 @@ from lamina.data.transform import Transform, mk_transform
 from lamina.foundation.collections import L
 from lamina.foundation.errors import SkipItem
 from lamina.foundation.functional import noop
+from lamina.foundation.signatures import strict
 from lamina.tensor.types import TensorBase
 from lamina.viz.titles import show_title
 
 __all__ = ["Pipeline"]
 
 
+@strict
 class Pipeline:
     """Transforms that run one after another, sorted by their `order`.
 

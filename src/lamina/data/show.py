@@ -12,6 +12,7 @@ from lamina.data.kernels import describe
 from lamina.foundation.collections import L
 from lamina.foundation.dispatch import Dispatch
 from lamina.foundation.errors import refuse_unknown
+from lamina.foundation.signatures import strict
 from lamina.tensor.types import TensorBase
 from lamina.viz.canvas import get_grid
 from lamina.viz.tables import Table
@@ -42,6 +43,7 @@ def is_drawable(x: Any) -> bool:
     return show not in (None, TensorBase.show) and not isinstance(x, str | int | float | L)
 
 
+@strict
 def show_sample(sample: Any, ax: Any = None) -> Any:
     """Draw the parts of one decoded sample on the same axes and return the axes.
 

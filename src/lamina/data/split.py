@@ -23,6 +23,7 @@ from lamina.foundation.errors import DataError, MissingExtraError
 from lamina.foundation.registry import savable
 from lamina.foundation.seeding import base_seed, derive
 from lamina.foundation.sequences import mask2idxs
+from lamina.foundation.signatures import strict
 
 __all__ = [
     "ColSplitter",
@@ -42,6 +43,7 @@ __all__ = [
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class RandomSplitter:
     """A random part of the items for validation.
@@ -70,6 +72,7 @@ class RandomSplitter:
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class TrainTestSplitter:
     """scikit-learn's `train_test_split`, which can keep the shares of groups alike.
@@ -112,6 +115,7 @@ class TrainTestSplitter:
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class IndexSplitter:
     """Given positions for validation, the rest for training.
@@ -142,6 +146,7 @@ class IndexSplitter:
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class EndSplitter:
     """The last (or first) part of the items for validation, as time series need it.
@@ -172,6 +177,7 @@ class EndSplitter:
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class GrandparentSplitter:
     """Files by the name of the folder above their folder, as in `train/cat/1.png`.
@@ -209,6 +215,7 @@ class GrandparentSplitter:
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class FuncSplitter:
     """The items for which a function is true for validation.
@@ -229,6 +236,7 @@ class FuncSplitter:
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class MaskSplitter:
     """The items at which a mask is true for validation.
@@ -255,6 +263,7 @@ class MaskSplitter:
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class FileSplitter:
     """The files that a text file names, one per line, for validation.
@@ -273,6 +282,7 @@ class FileSplitter:
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class ColSplitter:
     """Rows of a data frame by the value of a column.
@@ -306,6 +316,7 @@ class ColSplitter:
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class RandomSubsetSplitter:
     """Random parts of the items for training and for validation; the rest is left out.

@@ -9,6 +9,7 @@ from typing import Any
 
 from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 
 __all__ = [
     "Boxes",
@@ -52,6 +53,7 @@ class _OverVocab(Task):
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class SingleLabel(_OverVocab):
     """Exactly one label per item.
@@ -66,6 +68,7 @@ class SingleLabel(_OverVocab):
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class MultiLabel(_OverVocab):
     """Any number of labels per item.
@@ -79,6 +82,7 @@ class MultiLabel(_OverVocab):
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class Regression(Task):
     """One or several numbers per item.
@@ -95,6 +99,7 @@ class Regression(Task):
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class DenseLabels(Task):
     """One label per pixel.
@@ -112,6 +117,7 @@ class DenseLabels(Task):
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class DenseNumbers(Regression):
     """Numbers per pixel, such as the colours of a picture.
@@ -122,6 +128,7 @@ class DenseNumbers(Regression):
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class Boxes(Task):
     """Boxes with a label each.
@@ -139,6 +146,7 @@ class Boxes(Task):
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class NextToken(_OverVocab):
     """The token that follows.
@@ -149,6 +157,7 @@ class NextToken(_OverVocab):
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class Ranking(Task):
     """A score by which items are ordered."""

@@ -43,9 +43,9 @@ def signature_names(fn: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def strict(fn: T) -> T:
-    """Refuse keywords that a function does not take, with a suggestion.
+    """Refuse keywords that a function or constructor does not take, with a suggestion.
 
-    Decorates functions and methods; on `__init__` the message names the class. What
+    Decorates functions, methods and classes; for constructors the message names the class. What
     `**kwargs: Unpack[SomeTypedDict]` allows counts as taken.
 
     Example:
@@ -55,16 +55,20 @@ def strict(fn: T) -> T:
         Traceback (most recent call last):
         lamina.foundation.errors.UnknownArgumentError: fit: unknown argument 'lrr'. ...
     """
+    if isinstance(fn, type):
+        fn.__init__ = strict(fn.__init__)
+        return fn
     function: Callable[..., Any] = fn  # type: ignore[assignment]  # T is the caller's own type
     known = allowed_keywords(function)
     if known is None:
         raise ContractError(f"strict: {function!r} takes any keyword. Declare them with Unpack.")
-    where = function.__qualname__.removesuffix(".__init__").rpartition("<locals>.")[2]
+    is_init = function.__name__ == "__init__"
 
     @wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         if not kwargs.keys() <= known:
-            refuse_unknown(where, kwargs, known - {"self", "cls"})
+            name = type(args[0]).__name__ if is_init else function.__qualname__
+            refuse_unknown(name.rpartition("<locals>.")[2], kwargs, known - {"self", "cls"})
         return function(*args, **kwargs)
 
     return checked  # type: ignore[return-value]  # takes and gives what `fn` does

@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
 import pytest
@@ -273,6 +274,20 @@ def test_strict_names_the_class_of_a_constructor():
         UnknownArgumentError, match=r"^Model: unknown argument 'sise'\. .* 'size'\?"
     ):
         Model(sise=3)
+
+
+def test_strict_classes_name_the_subclass_that_was_made():
+    @strict
+    @dataclass(frozen=True)
+    class Split:
+        seed: int = 0
+
+    class HalfSplit(Split): ...
+
+    assert HalfSplit(seed=2).seed == 2
+    assert shown(Split) == "(seed: int = 0) -> None"
+    with pytest.raises(UnknownArgumentError, match=r"^HalfSplit: .* Did you mean 'seed'\?"):
+        HalfSplit(sed=1)
 
 
 def test_strict_keeps_signature_and_needs_one_that_is_closed():

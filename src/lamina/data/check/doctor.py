@@ -8,6 +8,7 @@ from lamina.data.check.probes import PROBES
 from lamina.data.check.report import SEVERITIES, Problem, Report
 from lamina.data.check.subject import Subject
 from lamina.foundation.errors import ContractError
+from lamina.foundation.signatures import strict
 from lamina.tensor.random import no_random
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 
+@strict
 def check(
     dls: "DataLoaders",
     n: int | None = None,

@@ -6,6 +6,7 @@ from html import escape
 from textwrap import wrap
 from typing import Any
 
+from lamina.foundation.signatures import strict
 from lamina.viz.tables import Table
 
 __all__ = ["SEVERITIES", "Problem", "Report", "flag"]
@@ -16,6 +17,7 @@ _LISTED = 5  # items named in a printed report
 _WIDTH = 100
 
 
+@strict
 @dataclass(frozen=True)
 class Problem:
     """One thing that is, or may be, wrong with the data.
@@ -44,6 +46,7 @@ class Problem:
             raise ValueError(f"Problem: got severity {self.severity!r}, expected one of {known}.")
 
 
+@strict
 def flag(
     severity: str, kind: str, items: Iterable[str], message: str, advice: str = ""
 ) -> Iterator[Problem]:
@@ -57,6 +60,7 @@ def flag(
         yield Problem(kind, severity, message, items, advice)
 
 
+@strict
 @dataclass(frozen=True)
 class Report:
     """The result of a check: prints itself as text, and as HTML in a notebook.

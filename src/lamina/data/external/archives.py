@@ -22,6 +22,7 @@ from typing import IO, Literal, cast
 
 from lamina.data.external.download import FULL, ROOM
 from lamina.foundation.errors import ArchiveError
+from lamina.foundation.signatures import strict
 
 __all__ = ["Limits", "extract"]
 
@@ -40,6 +41,7 @@ _DAMAGE = (
 )
 
 
+@strict
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much an archive may unpack to.
@@ -65,6 +67,7 @@ class _Member:
     target: str = ""
 
 
+@strict
 def extract(archive: Path, dest: Path, *, limits: Limits | None = None) -> Path:
     """Unpack `archive` into the new folder `dest`, completely or not at all.
 

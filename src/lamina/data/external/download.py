@@ -25,6 +25,7 @@ from urllib.request import Request, urlopen
 
 from lamina.foundation.errors import DownloadError
 from lamina.foundation.progress import track
+from lamina.foundation.signatures import strict
 
 __all__ = ["FULL", "ROOM", "Expected", "download", "file_checksum", "lock"]
 
@@ -35,6 +36,7 @@ _CHUNK = 1 << 18
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}  # answers that may be better next time
 
 
+@strict
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What a file must be to be accepted; None means that it is not known.
@@ -81,6 +83,7 @@ class _Interrupted(Exception):  # noqa: N818 - control flow inside this module
     """The transfer stopped early; what came so far is kept, and another try may go on."""
 
 
+@strict
 def file_checksum(path: Path, kind: str = "sha256") -> str:
     """Return the checksum of a file's content in hexadecimal.
 
@@ -108,6 +111,7 @@ def lock(path: Path) -> Generator[None]:
             _release(file)
 
 
+@strict
 def download(
     url: str,
     dest: Path,

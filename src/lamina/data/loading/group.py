@@ -9,11 +9,13 @@ import torch
 from lamina.data.loader import DataLoader
 from lamina.data.loading.plain import PlainLoader
 from lamina.foundation.errors import ContractError
+from lamina.foundation.signatures import strict
 from lamina.tensor.device import default_device, parse_device
 
 __all__ = ["LoaderGroup"]
 
 
+@strict
 class LoaderGroup:
     """A training loader and those for validation; see `DataLoaders`, which adds the verbs."""
 

@@ -6,12 +6,14 @@ from typing import Any, Self
 import torch
 
 from lamina.foundation.errors import ContractError, DataError
+from lamina.foundation.signatures import strict
 from lamina.tensor.device import parse_device
 from lamina.tensor.tree import to_device
 
 __all__ = ["PlainLoader"]
 
 
+@strict
 class PlainLoader:
     """Gives the batches of a PyTorch loader, a list of batches, or the like, on a device.
 

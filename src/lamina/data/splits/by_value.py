@@ -14,11 +14,13 @@ from lamina.data.splits.positions import (
 )
 from lamina.foundation.errors import DataError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 
 __all__ = ["GroupSplitter", "StratifiedSplitter", "TimeSplitter"]
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class StratifiedSplitter:
     """A random part of each class for validation, so that rare classes are in both parts.
@@ -60,6 +62,7 @@ class StratifiedSplitter:
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class GroupSplitter:
     """Random whole groups for validation: no patient, speaker or scene is in both parts.
@@ -108,6 +111,7 @@ class GroupSplitter:
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class TimeSplitter:
     """The latest items for validation, in whatever order they come.
