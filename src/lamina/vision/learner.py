@@ -61,8 +61,8 @@ def vision_learner(
 
     Args:
         dls: The loaders; the first part of a batch is the picture.
-        arch: A name or function of the table of architectures (`resnet34`, `"mobilenet_v2"`), or
-            any callable that takes `n_in` and `n_out`.
+        arch: A name or function of the table of architectures (`resnet34`, `"mobilenet_v2"`), a
+            name of timm's (`"convnext_tiny"`), or any callable that takes `n_in` and `n_out`.
         pretrained: Whether to start from the published weights.
         weights: A file to start from instead.
         normalize: Whether to add the normalisation, unless the loaders have one.
@@ -103,8 +103,9 @@ def unet_learner(
 
     Args:
         dls: The loaders; the first part of a batch is the picture.
-        arch: A name or function of the table of architectures (`resnet34`, `"mobilenet_v2"`), or
-            any callable that takes `n_in` and `n_out`; see `create_unet_model`.
+        arch: A name or function of the table of architectures (`resnet34`, `"mobilenet_v2"`), a
+            name of timm's (`"convnext_tiny"`), or any callable that takes `n_in` and `n_out`; see
+            `create_unet_model`.
         pretrained: Whether to start from the published weights.
         weights: A file to start from instead.
         normalize: Whether to add the normalisation, unless the loaders have one or the targets are
@@ -126,7 +127,7 @@ def unet_learner(
     if (name := getattr(act, "__name__", "")) in ACTIVATIONS and ACTIVATIONS[name] is act:
         built["act_cls"] = name  # a file holds no classes of PyTorch
     built["img_size"] = tuple(dls.train.one_batch()[0].shape[-2:])
-    start = _Start(find_architecture(arch), pretrained, weights, normalize)
+    start = _Start(find_architecture(arch).for_maps, pretrained, weights, normalize)
     return _on_body(dls, start, create_unet_model, built, options)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -13,6 +14,12 @@ from lamina.nn.models.mobilenet import mobilenet_v2
 from lamina.nn.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from lamina.nn.models.squeezenet import squeezenet1_1
 from lamina.nn.models.xresnet import XRESNETS
+from lamina.vision.models.from_timm import (
+    PREFIX,
+    TimmNetwork,
+    find_timm_network,
+    groups_by_depth,
+)
 
 __all__ = ["ARCHITECTURES", "Architecture", "Stats", "find_architecture", "imagenet_stats"]
 
@@ -22,6 +29,7 @@ imagenet_stats: Stats = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation of the channels of ImageNet's photographs, in [0, 1]."""
 
 Build = Callable[..., nn.Module]
+Groups = tuple[int, ...] | Callable[[nn.Module], list[list[nn.Parameter]]]
 
 
 @dataclass(frozen=True)
@@ -33,26 +41,38 @@ class Architecture:
         build: Makes the whole network; takes `n_out=` and the keyword `in_arg`.
         cut: Children of the network that are the body: `children[:cut]`. None cuts before the
             last child that pools.
-        groups: Where the flattened first level of the body is split into parameter groups.
+        groups: Where the flattened first level of the body is split into parameter groups, or what
+            gives the groups of a body.
         weights: The published weights, if any.
         stats: Channel means and deviations that the weights expect.
         in_arg: The keyword of `build` for the number of input channels.
         n_dense: Layers of the body that dense predictions use, where the last ones only widen for
             the classifier. None uses all.
+        size_px: Height and width of a picture that the body takes in any case.
+        maps: The same network as one that gives the maps of all sizes, if that is another one.
+        fetch: Gets the published weights into a folder, in place of `weights`.
     """
 
     name: str
     build: Build
     cut: int | None = None
-    groups: tuple[int, ...] = ()
+    groups: Groups = ()
     weights: Source | None = None
     stats: Stats = imagenet_stats
     in_arg: str = "n_in"
     n_dense: int | None = None
+    size_px: int = 64
+    maps: "Architecture | None" = None
+    fetch: Callable[[Path], Path] | None = None
 
     def make(self, *, n_in: int = 3, n_out: int = 1000) -> nn.Module:
         """The whole network, freshly initialised."""
         return self.build(**{self.in_arg: n_in}, n_out=n_out)
+
+    @property
+    def for_maps(self) -> "Architecture":
+        """The architecture to use where the maps of all sizes are needed."""
+        return self.maps or self
 
 
 ARCHITECTURES: Registry[Architecture] = Registry("architecture")
@@ -104,11 +124,13 @@ for _name, _xresnet in XRESNETS.items():
 def find_architecture(arch: str | Build | Architecture) -> Architecture:
     """The entry of the table for a name or for one of its functions.
 
-    Any other callable that takes `n_in` and `n_out` is taken as an architecture without published
-    weights, cut before its last pooling layer.
+    A name that is not in the table, or has `timm/` before it, is one of timm's networks. Any other
+    callable that takes `n_in` and `n_out` is taken as an architecture without published weights,
+    cut before its last pooling layer.
 
     Raises:
         UnknownNameError: No architecture has this name.
+        MissingExtraError: The name is not in the table, and timm is not installed.
         ContractError: `arch` is neither a name nor callable.
 
     Example:
@@ -118,10 +140,18 @@ def find_architecture(arch: str | Build | Architecture) -> Architecture:
     if isinstance(arch, Architecture):
         return arch
     if isinstance(arch, str):
-        return ARCHITECTURES[arch]
+        return ARCHITECTURES[arch] if arch in ARCHITECTURES else _of_timm(arch)
     if not callable(arch):
         raise ContractError(f"An architecture is a name or a function, not {arch!r}.")
     known = (name_of(arch) or "").removeprefix("lamina.architecture:")
     if known in ARCHITECTURES:
         return ARCHITECTURES[known]
     return Architecture(getattr(arch, "__name__", repr(arch)), arch)
+
+
+def _of_timm(name: str) -> Architecture:
+    body = find_timm_network(name, ARCHITECTURES.names())
+    maps = TimmNetwork(body.name, maps=True)
+    same: dict[str, Any] = {"name": PREFIX + body.name, "groups": groups_by_depth, **body.facts}
+    with_maps = Architecture(build=maps, fetch=maps.fetch, **same)
+    return Architecture(build=body, fetch=body.fetch, cut=1, maps=with_maps, **same)

@@ -11,8 +11,8 @@ from torch import nn
 from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
 from lamina.nn.init import InitFunc, apply_init
-from lamina.nn.params import num_features
-from lamina.vision.models.architectures import Architecture, find_architecture
+from lamina.nn.params import evaluating
+from lamina.vision.models.architectures import Architecture, Groups, find_architecture
 from lamina.vision.models.body import create_body
 from lamina.vision.models.head import HeadArgs, create_head
 
@@ -26,10 +26,10 @@ class VisionModel(nn.Sequential):
         body: From an image to features.
         head: From features to outputs.
         groups: Where the body's layers are split into parameter groups, counted over its children
-            or, when it has one child, over those of the child.
+            or, when it has one child, over those of the child; or what gives the body's groups.
     """
 
-    def __init__(self, body: nn.Module, head: nn.Module, groups: tuple[int, ...] = ()) -> None:
+    def __init__(self, body: nn.Module, head: nn.Module, groups: Groups = ()) -> None:
         super().__init__()
         self.body, self.head, self.groups = body, head, groups
 
@@ -49,8 +49,8 @@ def create_vision_model(
     """The body of `arch` under a new head.
 
     Args:
-        arch: A name or function of the table of architectures, or any callable that takes `n_in`
-            and `n_out`.
+        arch: A name or function of the table of architectures, a name of timm's, or any callable
+            that takes `n_in` and `n_out`.
         n_out: Outputs.
         n_in: Channels of the image.
         weights: A file with the weights of the whole published network; None starts afresh.
@@ -70,12 +70,19 @@ def create_vision_model(
     body = create_body(found, n_in=n_in, weights=weights, cut=cut)
     top = custom_head
     if top is None:
-        top = create_head(num_features(body, n_in), n_out, **head)
+        n_features, *maps = _shape(body, n_in, found.size_px)
+        top = create_head(n_features, n_out, **{"pool": bool(maps), **head})
     if init is not None:
         apply_init(top, init)
     if head.get("y_range") is not None:
         _start_in_the_middle(top)
     return VisionModel(body, top, found.groups if cut is None else ())
+
+
+def _shape(body: nn.Module, n_in: int, size_px: int) -> torch.Size:
+    """What the body makes of a picture: channels, and height and width unless it pools itself."""
+    with evaluating(body):
+        return body(torch.zeros(1, n_in, size_px, size_px)).shape[1:]
 
 
 @torch.no_grad()
@@ -100,6 +107,8 @@ def split_groups(model: nn.Module) -> list[list[nn.Parameter]]:
             f"split_groups: {type(model).__name__} is no VisionModel. Pass splitter= instead."
         )
     head = list(model.head.parameters())
+    if callable(model.groups):
+        return [*model.groups(model.body), head]
     if not model.groups:
         return [list(model.body.parameters()), head]
     layers = list(model.body.children())

@@ -115,6 +115,7 @@ def create_staged_body(
         >>> [x.shape[1] for x in body.eval()(image)]
         [3, 64, 64, 128, 256, 512]
     """
+    arch = arch.for_maps
     net = make_network(arch, n_in=image.shape[1], weights=weights)
     with evaluating(net):
         own_maps = arch.name not in ARCHITECTURES and isinstance(net(image), list | tuple)

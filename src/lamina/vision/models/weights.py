@@ -21,6 +21,10 @@ def weights_file(arch: Architecture, *, base: str | Path | None = None) -> Path:
         ContractError: No weights are published for it.
         DownloadError: They can't be had; the message says where to put the file.
     """
+    folder = (home() if base is None else Path(base)) / "models"
+    folder.mkdir(parents=True, exist_ok=True)
+    if arch.fetch is not None:
+        return arch.fetch(folder)
     source = arch.weights
     if source is None:
         raise ContractError(
@@ -28,6 +32,4 @@ def weights_file(arch: Architecture, *, base: str | Path | None = None) -> Path:
         )
     if source.bundled and source.sample is not None:
         return sample_file(source.sample)
-    folder = (home() if base is None else Path(base)) / "models"
-    folder.mkdir(parents=True, exist_ok=True)
     return download(source, folder / source.file, expected=Expected(sha256=source.sha256))

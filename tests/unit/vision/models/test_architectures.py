@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 
 import pytest
 import torch
 from torch import nn
 
+from lamina.foundation.errors import MissingExtraError, UnknownNameError
 from lamina.optim.recipes import SGD
 from lamina.vision.models.architectures import ARCHITECTURES, Architecture
 from lamina.vision.models.model import VisionModel, create_vision_model, split_groups
@@ -52,3 +54,11 @@ def test_it_builds_trains_freezes_splits_and_exports(kind: str, name: str):
     model.eval()
     program: nn.Module = torch.export.export(model, (x,)).module()
     torch.testing.assert_close(program(x), model(x))
+
+
+@pytest.mark.skipif(find_spec("timm") is not None, reason="timm is installed")
+def test_without_timm_a_name_says_what_is_missing_or_meant():
+    with pytest.raises(MissingExtraError, match=r"lamina\[vision-backbones\]"):
+        create_vision_model("convnext_atto", 2)
+    with pytest.raises(UnknownNameError, match="Did you mean 'resnet18'"):
+        create_vision_model("resnet_18", 2)
