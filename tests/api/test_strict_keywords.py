@@ -18,6 +18,7 @@ INSIDE = (  # machinery that the public parts call, per item or per batch
     "lamina.data.loading.plan",
     "lamina.data.loading.share",
     "lamina.data.loading.threads",
+    "lamina.data.loading.trace",
     "lamina.data.loading.workers",
     "lamina.data.check.subject",
     "lamina.data.external.pins",
@@ -27,7 +28,6 @@ EXCEPT = {
     "URLs": "a table, of which nobody makes an instance",
     "show_at": "hands its options to the picture that is drawn",
     "SkipReport": "made by list, of what a loader has skipped",
-    "Summary": "made by summary() alone",
     "Stages": "a base class without a constructor",
     "Subsets": "a base class without a constructor",
     "Task": "a base class without arguments",
@@ -116,6 +116,23 @@ def test_options_that_are_handed_on_are_refused_where_they_arrive():
         DLS.show_results(batch, batch[1], qwertz=1)
     with pytest.raises(UnknownArgumentError, match="unknown argument 'qwertz'"):
         DataLoaders.from_dblock(BLOCK, range(10), qwertz=1)
+
+
+FACTORIES = {
+    "collab": "CollabDataLoaders collab_learner",
+    "tabular": "TabularDataLoaders TabularPandas tabular_learner",
+    "text": "TextBlock TextDataLoaders language_model_learner text_classifier_learner",
+    "vision": "ImageBlock ImageDataLoaders MaskBlock Resize SegmentationDataLoaders aug_transforms "
+    "cnn_learner unet_learner vision_learner",
+}
+
+
+@pytest.mark.parametrize("rung", FACTORIES)
+def test_factories_and_learners_of_the_applications_are_strict(rung):
+    names = importlib.import_module(f"lamina.{rung}.all")
+    for name in (*FACTORIES[rung].split(), "Learner", "SaveModelCallback"):
+        with pytest.raises(UnknownArgumentError, match="unknown argument 'qwertz'"):
+            call_misspelt(getattr(names, name))
 
 
 def test_the_message_names_what_was_meant():

@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 
 from lamina.foundation.errors import ContractError
+from lamina.foundation.signatures import strict
 
 __all__ = ["ranking_metrics"]
 
 
+@strict
 def ranking_metrics(hits: Tensor, relevant: Tensor, k: int) -> dict[str, float]:
     """Return the means over users of the usual measures of the first `k` recommendations.
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lamina.foundation.errors import ContractError, UnknownNameError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 from lamina.nn.embed import Embedding
 from lamina.nn.linear import sigmoid_range
 from lamina.tabular.models.embedding_mlp import TabularModel
@@ -92,6 +93,7 @@ class _Dot(nn.Module):
         return self.bound((user * item).sum(1) + user_bias + item_bias)
 
 
+@strict
 class EmbeddingDotBias(_Dot):
     """The dot product of what is learnt about user and item, with a bias for each.
 
@@ -191,6 +193,7 @@ class EmbeddingDotBias(_Dot):
         return [codes[name] for name in names]
 
 
+@strict
 class TowerDot(_Dot):
     """The dot product of two towers, each a sum over the columns of its side.
 

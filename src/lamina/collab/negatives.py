@@ -10,6 +10,7 @@ from torch import Tensor
 from lamina.foundation.errors import UnknownNameError
 from lamina.foundation.registry import savable
 from lamina.foundation.seeding import base_seed, derive
+from lamina.foundation.signatures import strict
 from lamina.train.callback import Callback
 
 __all__ = ["NegativeSampling", "RankingLoss"]
@@ -18,6 +19,7 @@ _TRIES = 3  # how often a seen item is drawn anew
 
 
 @savable("lamina.collab:RankingLoss")
+@strict
 @dataclass
 class RankingLoss:
     """How far the chosen item's score is above those of items drawn at random.
@@ -64,6 +66,7 @@ class RankingLoss:
         return cls(state["kind"])
 
 
+@strict
 class NegativeSampling(Callback):
     """Draws items for each row and has the model score them; for models with a `catalogue`.
 

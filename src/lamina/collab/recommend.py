@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lamina.collab.metrics import ranking_metrics
 from lamina.foundation.errors import ContractError, DataError, UnknownNameError
+from lamina.foundation.signatures import strict
 from lamina.tabular.recipe import encode_rows
 
 __all__ = ["evaluate_ranking", "recommend", "similar_items"]
@@ -17,6 +18,7 @@ _SCORES = 4_000_000  # scores in memory at once
 Unknown = Literal["error", "popular"]
 
 
+@strict
 def recommend(
     learn: Any,
     user: Any = None,
@@ -55,6 +57,7 @@ def recommend(
     return table if user is None or isinstance(user, list) else table.iloc[:, 1:]
 
 
+@strict
 def similar_items(learn: Any, item: Any, k: int = 10) -> Any:
     """Return the `k` items whose vectors point most nearly the same way.
 
@@ -85,6 +88,7 @@ def similar_items(learn: Any, item: Any, k: int = 10) -> Any:
     return pd.DataFrame({name: found, "similarity": best.values.numpy()})
 
 
+@strict
 def evaluate_ranking(
     learn: Any, k: int = 10, *, ds_idx: int = 1, threshold: float | None = None
 ) -> dict[str, float]:

@@ -8,11 +8,13 @@ import numpy as np
 from lamina.data.splits.positions import Split, values_of
 from lamina.foundation.errors import DataError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 
 __all__ = ["LeaveLastOut"]
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class LeaveLastOut:
     """The latest `n` rows of each user for validation; who has no more than `n` rows trains only.

@@ -12,6 +12,7 @@ from lamina.data.loaders import LoadersArgs
 from lamina.data.loading.resample import weighted
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError, DataError
+from lamina.foundation.signatures import strict
 from lamina.tabular.encoding.columns import Columns
 from lamina.tabular.encoding.frames import as_frame
 from lamina.tabular.encoding.rows import EncodedRows
@@ -25,6 +26,7 @@ from lamina.viz.tables import Table
 __all__ = ["Tabular", "TabularPandas"]
 
 
+@strict
 class Tabular(EncodedRows):
     """A data set of rows, made from a frame by procs that learn from the training rows.
 

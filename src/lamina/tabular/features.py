@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lamina.foundation.errors import DataError, closest
+from lamina.foundation.signatures import strict
 from lamina.tabular.encoding.frames import as_frame
 
 __all__ = [
@@ -29,6 +30,7 @@ TIME_PARTS = ("Hour", "Minute", "Second")
 _ATTRIBUTES = {"Dayofweek": "day_of_week", "Dayofyear": "day_of_year"}  # of pandas
 
 
+@strict
 def make_date(df: Any, date_field: Any) -> None:
     """Make a column of a pandas frame hold dates, in place.
 
@@ -77,6 +79,7 @@ def date_parts(dates: Any, *, time: bool = False) -> dict[str, np.ndarray]:
     return parts
 
 
+@strict
 def add_datepart(
     df: Any,
     field_name: Any,
@@ -115,6 +118,7 @@ def add_datepart(
     return df
 
 
+@strict
 def add_elapsed_times(df: Any, field_names: Any, date_field: Any, base_field: Any) -> Any:
     """Add, for events in rows of a group, the days since and until one, and how many there are.
 
@@ -162,6 +166,7 @@ def add_elapsed_times(df: Any, field_names: Any, date_field: Any, base_field: An
     return out
 
 
+@strict
 def cont_cat_split(df: Any, max_card: int = 20, dep_var: Any = None) -> tuple[list[Any], list[Any]]:
     """Tell the columns of numbers from those of categories, in the order of the frame.
 
@@ -220,6 +225,7 @@ def df_shrink_dtypes(
     return {name: dtype for name, dtype in found.items() if dtype != str(df[name].dtype)}
 
 
+@strict
 def df_shrink(
     df: Any,
     skip: Sequence[Any] = (),

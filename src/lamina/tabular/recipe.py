@@ -14,6 +14,7 @@ from torch import Tensor
 from lamina.data.transform import Transform, mk_transform
 from lamina.foundation.errors import DataError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 from lamina.tabular.encoding.columns import Columns
 from lamina.tabular.encoding.frames import as_dict, as_frame, is_gap
 from lamina.tabular.encoding.infer_target import Target, make_targets
@@ -180,6 +181,7 @@ class TabularRecipe:
         return cats.reshape(len(rows), -1), conts.reshape(len(rows), -1)
 
 
+@strict
 def encode_rows(source: Any, rows: Any) -> tuple[Tensor, Tensor]:
     """Return rows as the codes and numbers that a model takes, on the CPU.
 

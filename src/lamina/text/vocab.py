@@ -12,6 +12,7 @@ from lamina.data.transform import Transform
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError, ItemError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 from lamina.tensor.types import plain
 from lamina.text.rules import SPECIAL_TOKENS, UNK
 from lamina.text.types import LMTensorText, TensorText, Tokens
@@ -21,6 +22,7 @@ __all__ = ["Numericalize", "count_tokens", "make_vocab", "text_vocab"]
 _FAKE = "xxfake"  # fills a vocabulary up to a size that graphics cards like
 
 
+@strict
 def make_vocab(
     count: Counter[str],
     min_freq: int = 3,
@@ -158,6 +160,7 @@ class Numericalize(Transform):
         return f"Numericalize(vocab={size}, min_freq={self.min_freq}, max_vocab={self.max_vocab})"
 
 
+@strict
 def text_vocab(dls: Any) -> list[str]:
     """Return the vocabulary of the texts of loaders, whatever their target is.
 

@@ -8,9 +8,10 @@ part of the loop.
 import re
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, ClassVar, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict, Unpack
 
 from lamina.foundation.errors import ContractError, UnknownNameError, refuse_unknown
+from lamina.foundation.signatures import allowed_keywords
 from lamina.train.events import EVENTS, OLD_EVENT_NAMES, Event
 
 if TYPE_CHECKING:
@@ -85,6 +86,17 @@ class Callback:
     run_train: bool = True
     run_valid: bool = True
     only_fit: ClassVar[bool] = False
+
+    def __new__(cls, *_args: object, **kwargs: object) -> Self:
+        """Make an instance; the arguments are those of the subclass's own `__init__`.
+
+        Raises:
+            UnknownArgumentError: it does not take one of the keywords.
+        """
+        if kwargs and cls.__init__ is not Callback.__init__:  # which checks the names of events
+            known = allowed_keywords(cls.__init__)
+            refuse_unknown(cls.__name__, kwargs, kwargs if known is None else known - {"self"})
+        return super().__new__(cls)
 
     def __init__(self, **events: Unpack[EventFunctions]) -> None:
         refuse_unknown(type(self).__name__, events, _KNOWN)

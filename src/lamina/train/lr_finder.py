@@ -82,6 +82,7 @@ def steep(lrs: Sequence[float], losses: Sequence[float]) -> float:
     return lrs[min(range(n), key=rises.__getitem__)]
 
 
+@strict
 def slide(
     lrs: Sequence[float],
     losses: Sequence[float],

@@ -34,6 +34,7 @@ __all__ = ["ModelSpec", "export", "load", "load_learner", "save"]
 
 
 @savable("ModelSpec")
+@strict
 @dataclass(frozen=True)
 class ModelSpec:
     """How a model is built: a savable function and its keyword arguments.

@@ -21,6 +21,7 @@ from lamina.foundation.collections import L
 from lamina.foundation.errors import DataError
 from lamina.foundation.parallel import parallel
 from lamina.foundation.paths import atomic_write
+from lamina.foundation.signatures import strict
 
 __all__ = ["Failed", "download_images", "resize_images", "verify_image", "verify_images"]
 
@@ -46,6 +47,7 @@ class Failed(L[Any]):
         return new
 
 
+@strict
 def verify_image(fn: str | Path) -> str | None:
     """Decode a picture, and say what is wrong with it; None if nothing is.
 
@@ -60,6 +62,7 @@ def verify_image(fn: str | Path) -> str | None:
     return None
 
 
+@strict
 def verify_images(fns: Iterable[str | Path], *, n_workers: int | None = None) -> Failed:
     """Decode pictures, and return those that cannot be, with the reasons.
 
@@ -76,6 +79,7 @@ def verify_images(fns: Iterable[str | Path], *, n_workers: int | None = None) ->
     return Failed.of({f: why for f, why in zip(files, whys, strict=True) if why is not None})
 
 
+@strict
 def resize_images(
     path: str | Path,
     max_size: int | None = None,
@@ -128,6 +132,7 @@ def _shrink(file: Path, *, root: Path, dest: Path, max_size: int | None, quality
             shutil.copyfile(file, part)
 
 
+@strict
 def download_images(
     dest: str | Path,
     urls: Iterable[str] | str | Path,

@@ -33,6 +33,16 @@ def test_private_helpers_and_other_names_are_free():
     assert type("Right", (Callback,), names).helper == 2
 
 
+def test_a_misspelt_keyword_of_a_subclass_is_refused():
+    class Tracker(Callback):
+        def __init__(self, monitor="valid_loss"):
+            self.monitor = monitor
+
+    assert Tracker(monitor="accuracy").monitor == "accuracy"
+    with pytest.raises(UnknownArgumentError, match=r"Tracker: .* Did you mean 'monitor'\?"):
+        Tracker(monitr="accuracy")
+
+
 def test_a_misspelt_event_function_is_refused():
     with pytest.raises(UnknownArgumentError, match="after_prd"):
         Callback(after_prd=print)

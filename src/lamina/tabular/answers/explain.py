@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lamina.foundation.errors import ContractError, MissingExtraError, UnknownNameError
+from lamina.foundation.signatures import strict
 from lamina.tabular.answers.prediction import outputs, run_model
 from lamina.tabular.recipe import encode_rows
 from lamina.viz.canvas import new_axes
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["PartialDependence", "partial_dependence", "permutation_importance", "shap_values"]
 
 
+@strict
 def permutation_importance(
     learn: "Learner",
     rows: Any = None,
@@ -108,6 +110,7 @@ class PartialDependence:
         return ax
 
 
+@strict
 def partial_dependence(
     learn: "Learner",
     column: Any,
@@ -152,6 +155,7 @@ def partial_dependence(
     return PartialDependence(column, shown, said.mean(1), said)
 
 
+@strict
 def shap_values(
     learn: "Learner", rows: Any = None, *, n_rows: int = 100, n_background: int = 100, seed: int = 0
 ) -> Any:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lamina.data.task import Regression, SingleLabel
 from lamina.foundation.errors import ContractError, MissingExtraError, UnknownNameError
+from lamina.foundation.signatures import strict
 from lamina.metrics.base import Metric, mk_metric
 from lamina.tabular.answers.prediction import outputs
 from lamina.tabular.recipe import encode_rows
@@ -123,6 +124,7 @@ class Blend:
         return torch.einsum("m,mno->no", torch.tensor(self.weights), said)
 
 
+@strict
 def blend(*models: Any, metrics: Metrics = (), n_rounds: int = 100) -> Blend:
     """Weigh models by greedy selection on the validation rows: each round adds the best one again.
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lamina.foundation.errors import ContractError, UnknownNameError, refuse_unknown
+from lamina.foundation.signatures import strict
 from lamina.nn.activations import ACTIVATIONS
 from lamina.nn.embed import Embedding
 from lamina.nn.linear import LinBnDrop, SigmoidRange
@@ -18,6 +19,7 @@ __all__ = ["TabularConfig", "TabularModel", "emb_sz_rule", "get_emb_sz", "tabula
 Act = str | nn.Module | Callable[[], nn.Module]
 
 
+@strict
 def emb_sz_rule(n_cat: int) -> int:
     """The size of an embedding for `n_cat` values.
 
@@ -30,6 +32,7 @@ def emb_sz_rule(n_cat: int) -> int:
     return min(600, round(1.6 * n_cat**0.56))
 
 
+@strict
 def get_emb_sz(to: Any, sz_dict: Mapping[str, int] | None = None) -> list[tuple[int, int]]:
     """The number of values and the embedding size of every categorical column.
 
@@ -82,6 +85,7 @@ def tabular_config(**options: Unpack[TabularConfig]) -> TabularConfig:
     return options
 
 
+@strict
 class TabularModel(nn.Module):
     """Embeddings beside numbers, through linear blocks: codes `(b, n_cat)`, numbers `(b, n_cont)`.
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lamina.foundation.errors import ContractError
+from lamina.foundation.signatures import strict
 from lamina.nn.linear import SigmoidRange
 from lamina.tabular.models.numeric import NumberEncoding, PerColumnLinear
 
@@ -93,6 +94,7 @@ class _Block(nn.Module):
         return self.out(read.transpose(1, 2).flatten(2))
 
 
+@strict
 class FTTransformer(nn.Module):
     """A transformer over the columns of a row: codes `(b, n_cat)`, numbers `(b, n_cont)`.
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lamina.foundation.errors import ContractError, UnknownNameError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 
 __all__ = [
     "NumberEncoding",
@@ -66,6 +67,7 @@ class PerColumnLinear(nn.Module):
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class Periodic:
     """Each number through sines and cosines of learned frequencies, a linear layer and a ReLU.
@@ -126,6 +128,7 @@ class PeriodicEmbedding(nn.Module):
 
 
 @savable
+@strict
 @dataclass(frozen=True)
 class PiecewiseLinear:
     """Each number as how far it fills the bins of its column, then through a linear layer.

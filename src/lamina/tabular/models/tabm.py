@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lamina.foundation.signatures import strict
 from lamina.nn.embed import Embedding
 from lamina.nn.linear import sigmoid_range
 from lamina.tabular.models.numeric import NumberEncoding
@@ -72,6 +73,7 @@ class MemberHeads(nn.Module):
         return torch.einsum("bki,kio->bko", x, self.weight) + self.bias
 
 
+@strict
 class TabM(nn.Module):
     """`k` networks trained together: codes `(b, n_cat)`, numbers `(b, n_cont)`.
 

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from lamina.foundation.errors import ContractError
+from lamina.foundation.signatures import strict
 
 __all__ = ["ensemble_preds"]
 
 
+@strict
 def ensemble_preds(
     learners: Sequence[Any],
     ds_idx: int = 1,

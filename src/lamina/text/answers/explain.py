@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lamina.foundation.errors import ContractError
+from lamina.foundation.signatures import strict
 from lamina.tensor.types import plain
 from lamina.text.models.build import reader_of
 from lamina.text.vocab import text_vocab
@@ -50,6 +51,7 @@ class WordImportance:
         return f"{self.label}: {told}"
 
 
+@strict
 def word_importance(learn: Any, text: Any, output: int | None = None) -> WordImportance:
     """Say which words the answer hangs on: by how much the output's score moves with each.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lamina.foundation.errors import ContractError, refuse_unknown
 from lamina.foundation.seeding import Randomness, base_seed, using
-from lamina.foundation.signatures import signature_names
+from lamina.foundation.signatures import signature_names, strict
 from lamina.tensor.random import generator
 from lamina.text.rules import BOS, EOS, PAD, TK_MAJ, TK_REP, TK_UP, TK_WREP, UNK
 from lamina.text.types import LMTensorText, Tokens
@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 
+@strict
 @dataclass(frozen=True)
 class Sampling:
     """Which words may come next, and how likely they are.
@@ -95,6 +96,7 @@ def next_word_probabilities(scores: Tensor, sampling: Sampling) -> Tensor:
     return kept / kept.sum()
 
 
+@strict
 def decode_spec_tokens(tokens: Sequence[str]) -> list[str]:
     """Undo the rules: capitals and repetitions are written out, marks of texts left out.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from lamina.foundation.signatures import strict
 from lamina.text.models.dropout import EmbeddingDropout, RNNDropout, State, WeightDropLSTM
 from lamina.text.padding import PAD_IDX
 
@@ -40,6 +41,7 @@ awd_lstm_clas_config: dict[str, Any] = {
 """Settings of a classifier."""
 
 
+@strict
 class AWD_LSTM(nn.Module):  # noqa: N801 - the paper's name
     """Read texts word by word; the state is kept between calls until `reset`.
 

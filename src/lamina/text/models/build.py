@@ -9,6 +9,7 @@ from torch import nn
 from lamina.data.external.urls import Source, URLs
 from lamina.foundation.errors import ContractError, UnknownNameError, refuse_unknown
 from lamina.foundation.registry import Registry, savable
+from lamina.foundation.signatures import strict
 from lamina.text.models.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from lamina.text.models.heads import (
     LanguageModel,
@@ -80,6 +81,7 @@ def find_reader(arch: str | Callable[..., nn.Module]) -> str:
 
 
 @savable("lamina.text:language_model")
+@strict
 def get_language_model(
     arch: str | Callable[..., nn.Module],
     vocab_sz: int,
@@ -111,6 +113,7 @@ def get_language_model(
 
 
 @savable("lamina.text:classifier")
+@strict
 def get_text_classifier(  # noqa: PLR0913 - the parts of ULMFiT's classifier
     arch: str | Callable[..., nn.Module],
     vocab_sz: int,

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lamina.foundation.errors import ContractError
+from lamina.foundation.signatures import strict
 from lamina.text.models.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from lamina.text.models.dropout import State
 
@@ -98,6 +99,7 @@ def forget_mult(
     return out
 
 
+@strict
 class QRNNLayer(nn.Module):
     """One QRNN layer, batch first.
 
@@ -177,6 +179,7 @@ class QRNNLayer(nn.Module):
         return (shown[0].sigmoid() * cells if shown else cells), cells[:, -1]
 
 
+@strict
 class QRNN(nn.Module):
     """A stack of QRNN layers, batch first.
 

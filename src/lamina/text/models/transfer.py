@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lamina.data.external import untar_data
 from lamina.foundation.errors import BundleError, ContractError, UntrustedError
+from lamina.foundation.signatures import strict
 from lamina.text.models.build import READERS
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
 _EMBEDDING, _DECODER = "encoder_dp.emb.weight", "decoder.decoder."
 
 
+@strict
 def match_embeds(weight: Tensor, old_vocab: Sequence[str], new_vocab: Sequence[str]) -> Tensor:
     """Return the vectors of the words of another vocabulary.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 from lamina.text.rules import Rule, apply_rules, default_rules, post_rules
 
 __all__ = ["BaseTokenizer", "TextTokenizer", "TokenizeWithRules", "join_tokens", "rules_for"]
@@ -33,6 +34,7 @@ class TextTokenizer(Protocol):
 
 
 @savable
+@strict
 @dataclass
 class BaseTokenizer:
     """Cuts texts where a sign stands.
@@ -61,6 +63,7 @@ class BaseTokenizer:
 
 
 @savable
+@strict
 @dataclass
 class TokenizeWithRules:
     """A tokenizer that puts texts through rules before, and tokens afterwards.

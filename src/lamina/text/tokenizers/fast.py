@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from lamina.foundation.errors import MissingExtraError, UnknownNameError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 from lamina.text.rules import BOS, SPECIAL_TOKENS, UNK, Rule, mark_start
 
 __all__ = ["HFTokenizer"]
@@ -18,6 +19,7 @@ Kind = Literal["bpe", "wordpiece", "wordlevel"]
 
 
 @savable
+@strict
 @dataclass(repr=False)
 class HFTokenizer:
     """Cuts texts as a tokenizer of the library `tokenizers` does.

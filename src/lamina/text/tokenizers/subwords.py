@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from lamina.foundation.errors import ContractError, MissingExtraError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 from lamina.text.rules import SPECIAL_TOKENS
 
 __all__ = ["SentencePieceTokenizer", "SubwordTokenizer"]
@@ -23,6 +24,7 @@ _EUROPEAN = frozenset(
 
 
 @savable
+@strict
 @dataclass(repr=False)
 class SentencePieceTokenizer:
     """Cuts texts into parts of words that a SentencePiece model knows.

@@ -8,6 +8,7 @@ from typing import Any
 
 from lamina.foundation.errors import ContractError, MissingExtraError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 from lamina.text.rules import SPECIAL_TOKENS
 from lamina.text.tokenizers.base import Remembered
 
@@ -17,6 +18,7 @@ _RUNS = re.compile(r"\s+|\S+")
 
 
 @savable
+@strict
 @dataclass
 class SpacyTokenizer:
     """Cuts texts into words and signs with spaCy's rules for a language.

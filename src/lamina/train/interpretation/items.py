@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Interpretation"]
 
 
+@strict
 class Interpretation:
     """The predictions of a learner for a set, with their losses; see `from_learner`.
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from lamina.data.transform import ItemTransform
 from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
+from lamina.foundation.signatures import strict
 from lamina.tensor.random import bernoulli, uniform
 from lamina.tensor.types import TensorImage
 from lamina.vision.augmentation.spatial import float_batch
@@ -177,6 +178,7 @@ class Lighting(ItemTransform, overrides_verbs=True):
         return torch.where(bernoulli(n, self.p), uniform(n, -self.hue, self.hue), 0.0)
 
 
+@strict
 def Brightness(  # noqa: N802  # a constructor
     max_lighting: float = 0.2, p: float = 0.75, *, batch: bool = False
 ) -> Lighting:
@@ -189,6 +191,7 @@ def Brightness(  # noqa: N802  # a constructor
     return Lighting(brightness=max_lighting, p=p, batch=batch)
 
 
+@strict
 def Contrast(  # noqa: N802  # as Brightness
     max_lighting: float = 0.2, p: float = 0.75, *, batch: bool = False
 ) -> Lighting:
@@ -201,6 +204,7 @@ def Contrast(  # noqa: N802  # as Brightness
     return Lighting(contrast=max_lighting, p=p, batch=batch)
 
 
+@strict
 def Saturation(  # noqa: N802  # as Brightness
     max_lighting: float = 0.2, p: float = 0.75, *, batch: bool = False
 ) -> Lighting:
@@ -213,6 +217,7 @@ def Saturation(  # noqa: N802  # as Brightness
     return Lighting(saturation=max_lighting, p=p, batch=batch)
 
 
+@strict
 def Hue(  # noqa: N802  # as Brightness
     max_hue: float = 0.1, p: float = 0.75, *, batch: bool = False
 ) -> Lighting:

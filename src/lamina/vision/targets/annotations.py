@@ -8,12 +8,14 @@ from typing import Any, TypeAlias
 from xml.etree import ElementTree as ET
 
 from lamina.foundation.errors import DataError
+from lamina.foundation.signatures import strict
 
 __all__ = ["LabelledBoxes", "get_annotations", "get_voc_annotations"]
 
 LabelledBoxes: TypeAlias = tuple[list[list[float]], list[str]]
 
 
+@strict
 def get_annotations(
     fname: str | Path, prefix: str | None = None
 ) -> tuple[list[str], list[LabelledBoxes]]:
@@ -49,6 +51,7 @@ def get_annotations(
     return [names[i] for i in ids], [boxes[i] for i in ids]
 
 
+@strict
 def get_voc_annotations(
     fnames: Iterable[str | Path], prefix: str | None = None
 ) -> tuple[list[str], list[LabelledBoxes]]:
