@@ -1,6 +1,7 @@
 """A report of what every step of a data block makes of a few items."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,11 @@ def _trace(block: "DataBlock", source: Any, bs: int, report: Summary) -> None:
     sizes = ", ".join(str(len(split)) for split in ds.splits)
     report.add(f"Items: {len(ds)}, split into {sizes}", "", "One item, element by element")
     train = ds.train
+    after_batch = Pipeline(map(copy, block.batch_tfms), 0)
+    loader = _OneBatch(train, {"after_batch": after_batch})
+    for tfm in after_batch:  # some tell those of the items what they will do
+        with suppress(_TooEarly):
+            tfm.setup(loader)
     for i, tl in enumerate(train.tls):
         report.add(f"  element {i} ({'input' if i < ds.n_inp else 'target'})")
         _steps(tl.items[0] if not hasattr(tl.items, "iloc") else tl.items.iloc[0], tl.tfms, report)
@@ -83,20 +89,27 @@ def _trace(block: "DataBlock", source: Any, bs: int, report: Summary) -> None:
         settings = {k: v for b in block.blocks for k, v in (b.dls_kwargs or {}).items()}
         batch = kind(train, bs=n, **settings).one_batch()
     report.add(f"    collated: {_parts(batch)}", "", "The batch (batch_tfms)")
-    after_batch = Pipeline(map(copy, block.batch_tfms), 0)
-    after_batch.setup(_OneBatch(batch, after_batch))
+    loader.batch = batch
+    after_batch.setup(loader)
     report.batch = _steps(batch, after_batch, report)
 
 
+class _TooEarly(Exception):  # noqa: N818 - control flow inside this module
+    """A batch transform wants to see a batch, and there is none yet."""
+
+
+@dataclass
 class _OneBatch:
     """Stands for a loader in the setup of batch transforms."""
 
-    def __init__(self, batch: Any, after_batch: Pipeline) -> None:
-        self.batch = batch
-        self.after_batch = after_batch
+    dataset: Any
+    pipelines: dict[str, Pipeline]
+    batch: Any = None
 
     def one_batch(self) -> Any:
-        return self.after_batch(self.batch)  # those that are set up so far
+        if self.batch is None:
+            raise _TooEarly
+        return self.pipelines["after_batch"](self.batch)  # those that are set up so far
 
 
 def _steps(x: Any, tfms: Iterable[Any], report: Summary) -> Any:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from lamina.data.block import DataBlock
-from lamina.data.normalize import IntToFloatTensor
+from lamina.data.normalize import IntToFloatTensor, Normalize
 from lamina.data.task import DenseLabels
 from lamina.foundation.errors import ContractError, ItemError
 from lamina.vision.blocks import ImageBlock, MaskBlock
@@ -68,6 +68,18 @@ def test_a_division_in_the_batch_counts(tmp_path: Path):
         device="cpu",
     )
     assert dls.one_batch()[1].tolist() == [[[0, 1]]] * 2
+
+
+def test_the_summary_knows_of_a_division_in_the_batch(tmp_path: Path):
+    block = DataBlock(
+        blocks=(ImageBlock, MaskBlock(["no", "yes"])),
+        get_y=lambda path: path,
+        batch_tfms=[IntToFloatTensor(div_mask=255), Normalize],
+    )
+    report = block.summary([saved(tmp_path, [0, 255])] * 5, bs=2)
+    assert report.batch[1].tolist() == [[[0, 1]]] * 2
+    with pytest.raises(ItemError, match="255 stand for no code"):
+        block.new(batch_tfms=IntToFloatTensor()).summary([saved(tmp_path, [0, 255])] * 5)
 
 
 def test_codes_may_be_an_array():
