@@ -11,7 +11,7 @@ from typing import TypedDict, cast
 from lamina.data.external.archives import extract
 from lamina.data.external.download import Expected, download, file_checksum, lock
 from lamina.data.external.pins import Pins
-from lamina.data.external.urls import Source, find_source
+from lamina.data.external.urls import ALIKE, Source, find_source
 from lamina.foundation.errors import DownloadError, UnknownNameError
 from lamina.foundation.signatures import strict
 
@@ -115,7 +115,8 @@ def untar_data(
 
     Raises:
         UnknownNameError: the name, or the key, is not known.
-        DownloadError: the archive could not be had; the message says where to put it by hand.
+        DownloadError: the archive could not be had; the message says where to put it by hand, and
+            a note which bundled sample is of the same data.
         ArchiveError: the archive is damaged or hostile.
 
     Example:
@@ -142,7 +143,12 @@ def untar_data(
         )
     archives = Path(archive) if archive is not None else root / "archive"
     folder = (Path(data) if data is not None else root / _FOLDERS[c_key]) / source.stem
-    return _untar_download(source, archives / source.file, folder, force=force_download)
+    try:
+        return _untar_download(source, archives / source.file, folder, force=force_download)
+    except DownloadError as error:
+        if (like := ALIKE.get(source)) and find_source(like).sample in samples():
+            error.add_note(f"Lamina brings a sample of these data: untar_data(URLs.{like})")
+        raise
 
 
 def _untar_sample(source: Source, name: str, root: Path) -> Path:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from lamina.foundation.errors import UnknownNameError
 
-__all__ = ["Source", "URLs", "find_source"]
+__all__ = ["ALIKE", "Source", "URLs", "find_source"]
 
 _BUNDLED = "sample:"
 
@@ -195,6 +195,15 @@ class URLs:
     def names(cls) -> list[str]:
         """Return the names of all known sets."""
         return [name for name, value in vars(cls).items() if isinstance(value, Source)]
+
+
+ALIKE = {  # bundled, from the same data, but other files: only told of, never put in their place
+    URLs.ADULT_SAMPLE: "ADULT",
+    URLs.MNIST: "MNIST_IDX",
+    URLs.MNIST_SAMPLE: "MNIST_TINY",
+    URLs.PETS: "OXFORD_PETS",
+    URLs.WIKITEXT_TINY: "WIKITEXT2",
+}
 
 
 def find_source(url: str) -> Source:

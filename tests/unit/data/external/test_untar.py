@@ -9,7 +9,7 @@ import pytest
 
 from lamina.data.external import untar as module
 from lamina.data.external.untar import home, sample_file, samples, untar_data
-from lamina.data.external.urls import Source, URLs
+from lamina.data.external.urls import ALIKE, Source, URLs
 from lamina.foundation.errors import ArchiveError, DownloadError, UnknownNameError
 
 
@@ -137,6 +137,24 @@ def test_two_processes_unpack_once(server, birds):
         worker.join()
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     assert len(server.ranges) == 1
+
+
+@pytest.mark.parametrize("name", ["ADULT_SAMPLE", "PETS"])
+def test_what_cannot_be_had_names_the_bundled_sample_of_the_same_data(name, monkeypatch):
+    monkeypatch.setenv("LAMINA_OFFLINE", "1")
+    with pytest.raises(DownloadError, match="LAMINA_OFFLINE is set") as caught:
+        untar_data(name, full=True)
+    like = {"ADULT_SAMPLE": "ADULT", "PETS": "OXFORD_PETS"}[name]
+    note = f"Lamina brings a sample of these data: untar_data(URLs.{like})"
+    assert caught.value.__notes__ == [note]
+
+
+def test_data_without_a_bundled_sample_get_no_such_note(birds, monkeypatch):
+    monkeypatch.setenv("LAMINA_OFFLINE", "1")
+    with pytest.raises(DownloadError) as caught:
+        untar_data(birds)
+    assert not hasattr(caught.value, "__notes__")
+    assert all(untar_data(name).is_dir() for name in ALIKE.values())
 
 
 def test_the_names_of_the_bundled_samples_exist():
