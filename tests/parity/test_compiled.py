@@ -9,6 +9,7 @@ from torch._dynamo.utils import counters
 from lamina.data.loaders import DataLoaders
 from lamina.metrics.classify import accuracy
 from lamina.tensor.types import TensorCategory, TensorImage
+from lamina.text.models.awd_lstm import AWD_LSTM
 from lamina.train.callback import Callback
 from lamina.train.learner import Learner
 
@@ -47,3 +48,19 @@ def test_a_fit_compiles_one_graph_per_mode_without_breaks(learn):
     learn.get_preds()
     assert counters["stats"]["unique_graphs"] == 2  # training and evaluation
     assert not counters["graph_break"]
+
+
+def test_a_compiled_reader_of_texts_keeps_its_state_and_drops_weights():
+    torch.manual_seed(0)
+    reader = AWD_LSTM(30, emb_sz=6, n_hid=5, n_layers=2, weight_p=0.5)
+    words = torch.randint(2, 30, (4, 7))
+    compiled = torch.compile(reader, backend="aot_eager")
+    reader.eval()
+    first, second = reader(words), reader(words)  # the second call goes on with the state
+    reader.reset()
+    assert torch.equal(compiled(words), first)
+    assert torch.equal(compiled(words), second)
+    reader.train()
+    reader.reset()
+    compiled(words).sum().backward()
+    assert all(p.grad is not None for p in reader.parameters())
