@@ -270,6 +270,24 @@ from lamina.text.callbacks import (
     ModelResetter,
     RNNRegularizer,
 )
+from lamina.text.huggingface.groups import (
+    groups_by_depth,
+)
+from lamina.text.huggingface.learner import (
+    PretrainedLMLearner,
+    PretrainedLearner,
+    add_lora,
+    merge_lora,
+)
+from lamina.text.huggingface.masking import (
+    MaskTokens,
+)
+from lamina.text.huggingface.model import (
+    PretrainedModel,
+)
+from lamina.text.huggingface.tokenizer import (
+    PretrainedTokenizer,
+)
 from lamina.text.learner import (
     LMLearner,
     TextLearner,
@@ -522,6 +540,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "MCDropoutCallback",
     "MSELossFlat",
     "MaskSplitter",
+    "MaskTokens",
     "MergeLayer",
     "Metric",
     "MixUp",
@@ -542,6 +561,10 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Perplexity",
     "Pipeline",
     "Precision",
+    "PretrainedLMLearner",
+    "PretrainedLearner",
+    "PretrainedModel",
+    "PretrainedTokenizer",
     "Profile",
     "ProgressCallback",
     "QRNN",
@@ -610,6 +633,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "accuracy",
     "accuracy_multi",
     "adam_step",
+    "add_lora",
     "average_grad",
     "average_sqr_grad",
     "awd_lstm_clas_config",
@@ -634,6 +658,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "get_language_model",
     "get_text_classifier",
     "get_text_files",
+    "groups_by_depth",
     "ifnone",
     "l2_reg",
     "language_model_learner",
@@ -643,6 +668,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "make_vocab",
     "makes",
     "match_embeds",
+    "merge_lora",
     "minimum",
     "momentum_step",
     "mse",

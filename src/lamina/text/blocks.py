@@ -1,6 +1,7 @@
 """The block of texts: what a `DataBlock` has to know of them."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -8,8 +9,9 @@ from lamina.data.block import TransformBlock
 from lamina.foundation.errors import ContractError, refuse_unknown
 from lamina.foundation.signatures import signature_names, strict
 from lamina.text import check, show  # noqa: F401  # what the doctor looks for, how texts are shown
+from lamina.text.huggingface.tokenizer import PretrainedTokenizer
 from lamina.text.lm_loader import LMDataLoader
-from lamina.text.padding import PadChunk, ReverseText
+from lamina.text.padding import PadChunk, PadInput, ReverseText
 from lamina.text.rules import Rule
 from lamina.text.sorted_loader import SortedDL
 from lamina.text.tokenize import Columns, Tokenizer
@@ -91,14 +93,17 @@ class TextBlock(TransformBlock):
                 raise ContractError("TextBlock: two vocabularies given. Give one.")
             tok_tfm, vocab = None, tok_tfm
         words = None if vocab is None else list(vocab)
+        tokenizer, padding = _tokenizer(tok_tfm), PadChunk(seq_len=seq_len)
+        if isinstance(tok := getattr(tokenizer, "tok", None), PretrainedTokenizer):
+            words = _own_words(tok, words)
+            tokenizer = replace(tokenizer, tok=tok.of_stream()) if is_lm else tokenizer
+            padding = PadInput(tok.pad_idx, pad_first=tok.pad_first)
         numbers = Numericalize(words, is_lm=is_lm, **options)
         reverse = [ReverseText()] if backwards else []
         super().__init__(
-            type_tfms=[_tokenizer(tok_tfm), numbers, *reverse],
+            type_tfms=[tokenizer, numbers, *reverse],
             dl_type=LMDataLoader if is_lm else SortedDL,
-            dls_kwargs={"seq_len": seq_len}
-            if is_lm
-            else {"before_batch": PadChunk(seq_len=seq_len)},
+            dls_kwargs={"seq_len": seq_len} if is_lm else {"before_batch": padding},
         )
 
     @classmethod
@@ -136,6 +141,42 @@ class TextBlock(TransformBlock):
         """
         tokenizer, others = _parted(options)
         return cls(Tokenizer.from_folder(path, **tokenizer), vocab, **others)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        text_cols: Columns | None = None,
+        *,
+        is_lm: bool = False,
+        seq_len: int = 72,
+        max_len: int | None = None,
+    ) -> "TextBlock":
+        """Make a block for a model of `transformers`: with its tokens, special ones and padding.
+
+        Args:
+            name: The model: a folder, or a name on Hugging Face's hub.
+            text_cols: The column of the texts in a row, or several, between which the separating
+                token comes; None for texts by themselves.
+            is_lm: Whether the next token is the target.
+            seq_len: Tokens that a language model reads at a time.
+            max_len: How many tokens of a text count; None takes as many as the model can read.
+
+        Raises:
+            ContractError: There is no tokenizer of that name to be had.
+            MissingExtraError: `transformers` is not installed.
+        """
+        tok = PretrainedTokenizer.from_pretrained(name, max_len)
+        return cls(Tokenizer(tok, text_cols=text_cols), is_lm=is_lm, seq_len=seq_len)
+
+
+def _own_words(tok: PretrainedTokenizer, words: list[str] | None) -> list[str]:
+    """Return the vocabulary that a tokenizer brings, and refuse another one."""
+    if words is not None and words != tok.vocab:
+        raise ContractError(
+            "TextBlock: a vocabulary is given for a tokenizer that brings its own. Leave it out."
+        )
+    return tok.vocab
 
 
 def _parted(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,12 +1,14 @@
 """`language_model_learner`, `text_classifier_learner`, and passing the reader on between them."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 from torch import nn
 
-from lamina.foundation.errors import refuse_unknown
+from lamina.foundation.errors import ContractError, refuse_unknown
 from lamina.foundation.registry import savable
 from lamina.foundation.signatures import signature_names
 from lamina.tensor.bundle import read_bundle, write_bundle
@@ -14,6 +16,7 @@ from lamina.text.answers.generation import generate
 from lamina.text.callbacks import ModelResetter, RNNRegularizer
 from lamina.text.models.awd_lstm import AWD_LSTM
 from lamina.text.models.build import (
+    READERS,
     classifier_groups,
     find_reader,
     get_language_model,
@@ -32,6 +35,7 @@ __all__ = [
     "LMLearner",
     "TextLearner",
     "TextLearnerArgs",
+    "TextModelArgs",
     "language_model_learner",
     "text_classifier_learner",
 ]
@@ -42,6 +46,19 @@ class TextLearnerArgs(LearnerArgs, total=False):
 
     alpha: float
     beta: float
+
+
+class TextModelArgs(TextLearnerArgs, total=False):
+    """Those and the ones for models of `transformers`.
+
+    Attributes:
+        lora: Low-rank adapters: True, or their settings; see
+            `lamina.text.huggingface.learner.add_lora`.
+        objective: Of a language model: "causal" predicts the next token, "masked" hidden ones.
+    """
+
+    lora: Any
+    objective: Literal["causal", "masked"]
 
 
 class TextLearner(Learner):
@@ -167,20 +184,22 @@ class LMLearner(TextLearner):
 
 def language_model_learner(
     dls: Any,
-    arch: str | Callable[..., nn.Module] = AWD_LSTM,
+    arch: str | Path | Callable[..., nn.Module] = AWD_LSTM,
     config: Mapping[str, Any] | None = None,
     drop_mult: float = 1.0,
     *,
     backwards: bool | None = None,
     pretrained: bool = True,
     pretrained_fnames: tuple[str | Path, str | Path] | None = None,
-    **options: Unpack[TextLearnerArgs],
+    **options: Unpack[TextModelArgs],
 ) -> LMLearner:
     """A learner of a language model: which word comes next.
 
     Args:
         dls: Loaders of streams, such as `TextDataLoaders.from_df(..., is_lm=True)`.
-        arch: A reader in `READERS`, or its name: `AWD_LSTM`, `AWD_QRNN`.
+        arch: A reader in `READERS`, or its name: `AWD_LSTM`, `AWD_QRNN`. Or a model of
+            `transformers`: a folder, or a name on Hugging Face's hub; of the settings it takes
+            `config`, `pretrained` and the options, and starts with all groups training.
         config: What differs from the reader's settings, such as `{"n_layers": 2}`.
         drop_mult: What all dropouts are multiplied by; smaller for more data.
         backwards: Whether texts are read from the end, which decides which published weights are
@@ -189,17 +208,34 @@ def language_model_learner(
             then.
         pretrained_fnames: Files of weights and words to start from in place of these: paths, or
             names in the model folder.
-        options: `alpha` and `beta` (see `TextLearner`), and those of `Learner`.
+        options: See `TextModelArgs` and `TextLearner`, and those of `Learner`.
+
+    Returns:
+        An `LMLearner`, or for a model of `transformers` a `PretrainedLMLearner`.
 
     Raises:
         UnknownArgumentError: A name in `options` or `config` is unknown.
         UnknownNameError: There is no reader of that name.
-        ContractError: No weights are published for the reader, or they have other sizes.
+        ContractError: No weights are published for the reader, or they have other sizes; or a model
+            of `transformers` does not fit the texts or the settings.
         DownloadError: The published weights can't be had.
+        MissingExtraError: `transformers` is not installed.
 
     Source: Merity, Keskar & Socher 2017, "Regularizing and Optimizing LSTM Language Models".
     """
     _check_names(language_model_learner, options)
+    if _is_pretrained(arch, options):
+        from lamina.text.huggingface.learner import pretrained_language_model_learner
+
+        _refuse_recurrent(
+            language_model_learner,
+            drop_mult=drop_mult,
+            backwards=backwards,
+            pretrained_fnames=pretrained_fnames,
+        )
+        name: Any = arch
+        start: Any = {"config": config, "pretrained": pretrained, "lora": options.pop("lora", None)}
+        return pretrained_language_model_learner(dls, name, start, **options)
     spec = ModelSpec(
         get_language_model,
         {
@@ -219,7 +255,7 @@ def language_model_learner(
 
 def text_classifier_learner(  # noqa: PLR0913 - the known signature
     dls: Any,
-    arch: str | Callable[..., nn.Module] = AWD_LSTM,
+    arch: str | Path | Callable[..., nn.Module] = AWD_LSTM,
     seq_len: int = 72,
     config: Mapping[str, Any] | None = None,
     *,
@@ -232,13 +268,15 @@ def text_classifier_learner(  # noqa: PLR0913 - the known signature
     ps: Sequence[float] | None = None,
     max_len: int | None = 72 * 20,
     y_range: tuple[float, float] | None = None,
-    **options: Unpack[TextLearnerArgs],
+    **options: Unpack[TextModelArgs],
 ) -> TextLearner:
     """A learner of labels, or numbers, of texts.
 
     Args:
         dls: Loaders of texts, such as `TextDataLoaders.from_df(...)`.
-        arch: A reader in `READERS`, or its name: `AWD_LSTM`, `AWD_QRNN`.
+        arch: A reader in `READERS`, or its name: `AWD_LSTM`, `AWD_QRNN`. Or a model of
+            `transformers`: a folder, or a name on Hugging Face's hub; of the settings it takes
+            `config`, `pretrained`, `n_out` and the options.
         seq_len: Most words that are read at a time; the gradient does not cross them.
         config: What differs from the reader's settings.
         backwards: See `language_model_learner`.
@@ -251,18 +289,37 @@ def text_classifier_learner(  # noqa: PLR0913 - the known signature
         ps: Dropouts of the head's hidden layers; 0.1 each when not given.
         max_len: Words at the end of a text that count; None takes all.
         y_range: Bounds of the outputs of a regression.
-        options: `alpha` and `beta` (see `TextLearner`), and those of `Learner`.
+        options: See `TextModelArgs` and `TextLearner`, and those of `Learner`.
+
+    Returns:
+        The learner; for a model of `transformers` a `PretrainedLearner`.
 
     Raises:
         UnknownArgumentError: A name in `options` or `config` is unknown.
         UnknownNameError: There is no reader of that name.
-        ContractError: No weights are published for the reader, or they have other sizes.
+        ContractError: No weights are published for the reader, or they have other sizes; or a model
+            of `transformers` does not fit the texts or the settings.
         DownloadError: The published weights can't be had.
+        MissingExtraError: `transformers` is not installed.
 
     Source: Howard & Ruder, "Universal Language Model Fine-tuning for Text Classification", 2018.
     """
     _check_names(text_classifier_learner, options)
     head = {"lin_ftrs": lin_ftrs, "ps": ps, "max_len": max_len, "y_range": y_range}
+    if _is_pretrained(arch, options):
+        from lamina.text.huggingface.learner import pretrained_classifier_learner
+
+        _refuse_recurrent(
+            text_classifier_learner,
+            seq_len=seq_len,
+            backwards=backwards,
+            pretrained_fnames=pretrained_fnames,
+            drop_mult=drop_mult,
+            **head,
+        )
+        name: Any = arch
+        start: Any = {"config": config, "pretrained": pretrained, "lora": options.pop("lora", None)}
+        return pretrained_classifier_learner(dls, name, start, n_out, **options)
     spec = ModelSpec(
         get_text_classifier,
         {
@@ -284,8 +341,33 @@ def text_classifier_learner(  # noqa: PLR0913 - the known signature
 
 
 def _check_names(func: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    known = [*signature_names(func), *TextLearnerArgs.__annotations__]
+    known = [*signature_names(func), *TextModelArgs.__annotations__]
     refuse_unknown(func.__name__, options, known)
+
+
+def _is_pretrained(arch: Any, options: TextModelArgs) -> bool:
+    """Tell whether a model of `transformers` is meant, and not a reader, well or wrongly spelt."""
+    if isinstance(arch, Path):
+        return True
+    close = isinstance(arch, str) and get_close_matches(arch.upper(), READERS.names(), 1, 0.8)
+    if isinstance(arch, str) and not close:
+        return True
+    if odd := {"lora", "objective"} & options.keys():
+        raise ContractError(
+            f"{' and '.join(sorted(odd))} are for models of transformers. Give the folder or name "
+            "of one as arch."
+        )
+    return False
+
+
+def _refuse_recurrent(func: Callable[..., Any], **given: Any) -> None:
+    """Refuse settings that a model of `transformers` does not have."""
+    usual = inspect.signature(func).parameters
+    if odd := [name for name, value in given.items() if value != usual[name].default]:
+        raise ContractError(
+            f"{func.__name__}: {', '.join(odd)} are settings of Lamina's own readers. Leave them "
+            "out for a model of transformers, which has its own in config={...}."
+        )
 
 
 def _files(

@@ -18,6 +18,7 @@ from lamina.text.vocab import text_vocab
 __all__ = [
     "Sampling",
     "SamplingArgs",
+    "add_words",
     "decode_spec_tokens",
     "generate",
     "next_word_probabilities",
@@ -159,7 +160,7 @@ def generate(
     seed = learn.seed if seed is None else seed
     randomness = Randomness(base_seed() if seed is None else seed).child("generate", text)
     with using(randomness):
-        added = _added(learn.model, begin, n_words, chosen, unknown)
+        added = add_words(learn.model, begin, n_words, chosen, unknown)
     out = added if only_last_word else [*begin, *added]
     return _written(steps, out, decoder)
 
@@ -173,9 +174,18 @@ def _written(steps: Any, numbers: list[int], decoder: Callable[..., Any]) -> str
 
 
 @torch.no_grad()
-def _added(
+def add_words(
     model: Any, begin: list[int], n_words: int, sampling: Sampling, unknown: int | None
 ) -> list[int]:
+    """Return what follows some tokens, drawn one after the other from the current randomness.
+
+    Args:
+        model: A language model; `reset` lets it forget, and it knows what it was given since.
+        begin: The numbers of the tokens.
+        n_words: How many to add.
+        sampling: Which may come, and how likely they are.
+        unknown: The number of a token that never comes.
+    """
     training, device = model.training, next(model.parameters()).device
     model.eval()
     model.reset()

@@ -61,7 +61,7 @@ READERS.register("AWD_LSTM")(
 READERS.register("AWD_QRNN")(Reader(AWD_QRNN, awd_qrnn_lm_config, awd_qrnn_clas_config))
 
 
-def find_reader(arch: str | Callable[..., nn.Module]) -> str:
+def find_reader(arch: object) -> str:
     """Return the name of a reader.
 
     Args:

@@ -1,0 +1,120 @@
+"""Going on with a text, and filling its gaps, by a language model of `transformers`."""
+
+import inspect
+from dataclasses import replace
+from typing import Any, Unpack
+
+import torch
+from torch import Tensor, nn
+
+from lamina.foundation.errors import ContractError, refuse_unknown
+from lamina.foundation.seeding import Randomness, base_seed, using
+from lamina.foundation.signatures import signature_names
+from lamina.text.answers.generation import Sampling, SamplingArgs, add_words
+from lamina.text.huggingface.model import PretrainedModel
+from lamina.text.huggingface.tokenizer import PretrainedTokenizer, positions
+
+__all__ = ["fill_masks", "go_on"]
+
+
+def go_on(
+    learn: Any,
+    text: str,
+    n_words: int = 1,
+    *,
+    seed: int | None = None,
+    only_last_word: bool = False,
+    **sampling: Unpack[SamplingArgs],
+) -> str:
+    """Go on with a text by `n_words` tokens.
+
+    Args:
+        learn: A learner of a causal language model.
+        text: How it begins.
+        n_words: How many tokens to add.
+        seed: The same seed gives the same text; None takes the learner's.
+        only_last_word: Whether to return only what was added.
+        sampling: See `lamina.text.answers.generation.Sampling`.
+
+    Returns:
+        The text, with the tokens that were added.
+
+    Raises:
+        UnknownArgumentError: A name in `sampling` is unknown.
+        ContractError: A value in `sampling` is impossible, or the text has no tokens.
+    """
+    refuse_unknown("predict", sampling, [*signature_names(go_on), *SamplingArgs.__annotations__])
+    chosen, tokenizer = Sampling(**sampling), learn.tokenizer
+    begin = _numbers(tokenizer, text)
+    if not begin:
+        raise ContractError(
+            "predict: the text has no tokens. Give at least one word to begin with."
+        )
+    unknown = tokenizer.index("unk") if chosen.no_unk else None
+    if unknown == tokenizer.pad_idx == tokenizer.index("eos"):
+        unknown = None  # GPT-2 has one token for all purposes, which may end a text
+    seed = learn.seed if seed is None else seed
+    randomness = Randomness(base_seed() if seed is None else seed).child("generate", text)
+    with using(randomness):
+        added = add_words(_Keeping(learn.model, tokenizer), begin, n_words, chosen, unknown)
+    vocab = tokenizer.vocab
+    return tokenizer.join(vocab[i] for i in (added if only_last_word else [*begin, *added]))
+
+
+@torch.no_grad()
+def fill_masks(learn: Any, text: str) -> str:
+    """Put the likeliest token in place of every mask of a text.
+
+    Args:
+        learn: A learner of a masked language model.
+        text: A text with masks, as the tokenizer writes them ("[MASK]").
+
+    Raises:
+        ContractError: There is no mask in it.
+    """
+    tokenizer, model = learn.tokenizer, learn.model
+    x = torch.tensor([_numbers(tokenizer, text)], device=next(model.parameters()).device)
+    gaps = x == tokenizer.index("mask")
+    if not gaps.any():
+        mask = tokenizer.special.get("mask")
+        raise ContractError(f"predict: there is no {mask} in the text. Put one where words lack.")
+    training = model.training
+    try:
+        found = model.eval()(x)[..., : len(tokenizer.vocab)].argmax(-1)
+    finally:
+        model.train(training)
+    vocab = tokenizer.vocab
+    return tokenizer.join(vocab[i] for i in torch.where(gaps, found, x)[0].tolist())
+
+
+def _numbers(tokenizer: PretrainedTokenizer, text: str) -> list[int]:
+    whole = replace(tokenizer, mark_end=False, max_len=None)
+    return [whole.tokenizer.token_to_id(token) for token in next(iter(whole([text])))]
+
+
+class _Keeping(nn.Module):
+    """A model that is given new tokens only, and keeps what it has read before."""
+
+    def __init__(self, model: PretrainedModel, tokenizer: PretrainedTokenizer) -> None:
+        super().__init__()
+        self.model, self.n_tokens = model, len(tokenizer.vocab)
+        self.most = positions(model.bare.config)
+        self.keeps = "past_key_values" in inspect.signature(model.bare.forward).parameters
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was read."""
+        self.read: list[int] = []
+        self.past: Any = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the scores of what follows tokens, `(1, length, tokens)`."""
+        self.read += x[0].tolist()
+        if self.most is not None and len(self.read) > self.most:
+            self.read, self.past = self.read[-max(1, self.most // 2) :], None
+        if self.past is None:
+            x = torch.tensor([self.read], device=x.device)
+        options = {"past_key_values": self.past, "use_cache": True} if self.keeps else {}
+        out = self.model.model(input_ids=x, return_dict=True, **options)
+        self.past = out.past_key_values if self.keeps else None
+        return out.logits[..., : self.n_tokens]
