@@ -16,6 +16,7 @@ COMMANDS = {
     "sync": ("lamina.notebook.sync", "take edits of modules back into the notebooks"),
     "watch": ("lamina.notebook.watch", "export whenever a notebook is saved"),
     "clean": ("lamina.notebook.clean", "remove counts, metadata and addresses from notebooks"),
+    "test": ("lamina.notebook.run.testing", "run notebooks as tests, each in a fresh kernel"),
     "merge": ("lamina.notebook.git.merge", "merge three versions of a notebook, cell by cell"),
     "migrate": ("lamina.notebook.migrate", "rewrite `# export` and the like to `#| export`"),
 }

@@ -1,0 +1,1 @@
+"""Notebooks run as tests: each in a fresh kernel, several at a time, and as items of pytest."""
