@@ -1,7 +1,7 @@
 """What the data doctor found: problems with advice, and tables that describe the data."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from html import escape
 from textwrap import wrap
 from typing import Any
@@ -12,7 +12,8 @@ from lamina.viz.tables import Table
 __all__ = ["SEVERITIES", "Problem", "Report", "flag"]
 
 SEVERITIES = ("error", "warning", "note")
-_COLOURS = {"error": "#c0392b", "warning": "#b9770e", "note": "#2471a3"}
+_COLOURS = {"error": "#dc3b3b", "warning": "#b37400", "note": "#2f80c4"}  # for light and dark
+_CELL = "text-align:left; vertical-align:top; overflow-wrap:anywhere; min-width:6em"
 _LISTED = 5  # items named in a printed report
 _WIDTH = 100
 
@@ -94,8 +95,8 @@ class Report:
         """Return the problems as a pandas data frame, one row each."""
         import pandas as pd
 
-        columns = ["kind", "severity", "message", "items", "advice"]
-        return pd.DataFrame([asdict(problem) for problem in self.problems], columns=columns)
+        names = [f.name for f in fields(Problem)]
+        return pd.DataFrame([asdict(problem) for problem in self.problems], columns=names)
 
     def __str__(self) -> str:
         parts = [self._summary()]
@@ -110,12 +111,9 @@ class Report:
 
     def _repr_html_(self) -> str:
         """Give notebooks the report as HTML; every text is escaped."""
-        names = ("severity", "problem", "found", "what to do", "items")
-        head = "".join(f"<th>{name}</th>" for name in names)
-        rows = "".join(map(_html_row, self.problems))
-        found = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        found = f"<table>{''.join(map(_html_row, self.problems))}</table>" if self.problems else ""
         tables = "".join(table._repr_html_() for table in self.tables)
-        return f"<p><b>{escape(self._summary())}</b></p>{found if rows else ''}{tables}"
+        return f"<p><b>{escape(self._summary())}</b></p>{found}{tables}"
 
     def _summary(self) -> str:
         counts = {name: sum(p.severity == name for p in self.problems) for name in SEVERITIES}
@@ -136,12 +134,14 @@ def _lines(problem: Problem) -> list[str]:
 
 
 def _html_row(problem: Problem) -> str:
-    colour = _COLOURS[problem.severity]
-    items = "<br>".join(escape(item) for item in _shown(problem.items))
-    cells = (problem.kind, problem.message, problem.advice)
-    texts = "".join(f'<td style="text-align:left">{escape(text)}</td>' for text in cells)
-    first = f'<td style="color:{colour}"><b>{problem.severity}</b></td>'
-    return f'<tr>{first}{texts}<td style="text-align:left">{items}</td></tr>'
+    """Write a problem for a notebook: how bad and what, what was found and what to do, where."""
+    colour, items = _COLOURS[problem.severity], map(escape, _shown(problem.items))
+    what = f'<b style="color:{colour}">{problem.severity}</b><br>{escape(problem.kind)}'
+    text = (
+        f"{escape(problem.message)}<br>{'&rarr; ' * bool(problem.advice)}{escape(problem.advice)}"
+    )
+    cells = (what, text, "<br>".join(items))
+    return f"<tr>{''.join(f'<td style={_CELL!r}>{cell}</td>' for cell in cells)}</tr>"
 
 
 def _shown(items: Sequence[str]) -> list[str]:

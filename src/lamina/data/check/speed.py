@@ -83,7 +83,7 @@ def measure_speed(subject: Subject) -> Iterator[Finding]:
         if subject.model is not None:
             rates["model"] = _model_rate(subject, batch)
     except Exception as error:  # whatever the user's transforms or model raise is a finding
-        if "loader" not in rates:
+        if not rates:
             yield _no_batch("A training batch", error)
             return
         advice = "Compare the shapes of the batch with what model and loss expect."
@@ -103,21 +103,17 @@ def measure_speed(subject: Subject) -> Iterator[Finding]:
 
 
 def _loader_rate(loader: Any, seconds: float) -> float:
-    """Return items per second; the first batch, which starts the workers, is not counted."""
-    epoch = getattr(loader, "epoch", None)
-    started_at = time.perf_counter()
-    batches = iter(loader)
-    n_items, taken = find_bs(next(batches)), time.perf_counter() - started_at
-    started_at, is_first = time.perf_counter(), True
-    for batch in batches:
-        n_items = find_bs(batch) + (0 if is_first else n_items)
-        taken, is_first = time.perf_counter() - started_at, False
-        if taken > seconds:
+    """Return items per second; the first batch, which starts the workers, counts only if alone."""
+    epoch, sizes, times = getattr(loader, "epoch", None), list[int](), [time.perf_counter()]
+    for batch in loader:
+        sizes.append(find_bs(batch))
+        times.append(time.perf_counter())
+        if times[-1] - times[1] > seconds:
             break
-    getattr(batches, "close", lambda: None)()
     if epoch is not None:
         loader.set_epoch(epoch)  # a check does not count as a pass
-    return n_items / taken
+    first = int(len(sizes) > 1)
+    return sum(sizes[first:]) / (times[-1] - times[first])
 
 
 def _model_rate(subject: Subject, batch: Any) -> float:
@@ -126,17 +122,15 @@ def _model_rate(subject: Subject, batch: Any) -> float:
     model = deepcopy(getattr(subject.model, "model", subject.model)).to(device).train()
     loss_func = getattr(subject.model, "loss_func", None)
     parts = plain(to_device(tuple(batch) if isinstance(batch, tuple | list) else (batch,), device))
-    n_inp = subject.dls.n_inp or max(1, len(parts) - 1)
-    n_steps, started_at = -1, time.perf_counter()  # the first step warms up
-    while n_steps < 1 or time.perf_counter() - started_at < subject.seconds:
+    n_inp, times = subject.dls.n_inp or max(1, len(parts) - 1), list[float]()
+    while len(times) < 2 or times[-1] - times[0] < subject.seconds:  # the first step warms up
         out = model(*parts[:n_inp])
         loss = _any_loss(out) if loss_func is None else loss_func(out, *parts[n_inp:])
         loss.backward()
         if device.type != "cpu":
             torch.accelerator.synchronize(device)
-        n_steps += 1
-        started_at = time.perf_counter() if n_steps == 0 else started_at
-    return find_bs(batch) * n_steps / (time.perf_counter() - started_at)
+        times.append(time.perf_counter())
+    return find_bs(batch) * (len(times) - 1) / (times[-1] - times[0])
 
 
 def _any_loss(out: Any) -> Tensor:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -20,6 +20,7 @@ from lamina.foundation.dispatch import TypeTable
 from lamina.foundation.errors import SkipItem
 from lamina.foundation.parallel import parallel
 from lamina.foundation.seeding import Randomness, base_seed, derive, using
+from lamina.foundation.sequences import chunked
 
 __all__ = ["LOOKERS", "Seen", "Split", "Subject"]
 
@@ -62,6 +63,11 @@ class Seen:
     facts: Any = None
     error: str | None = None
 
+    @property
+    def item(self) -> tuple[str, int]:
+        """What is the same for all elements of an item."""
+        return self.split, self.index
+
 
 @dataclass(frozen=True)
 class Split:
@@ -85,83 +91,68 @@ class Split:
     others: Sequence[int]
     path: Path
 
-    def look(self, i: int) -> list[Seen]:
-        """Look at all elements of an item.
+    def look(self, i: int, *, only_labels: bool = False) -> list[Seen]:
+        """Look at the elements of an item.
 
         Args:
             i: the number of the item.
+            only_labels: whether to leave the inputs out.
         """
         with using(Randomness(derive(base_seed(), "item", i))):
-            if self.lists:
-                return self._named([self._follow(place, i) for place in range(len(self.lists))])
-            return self._named(self._fetch(i))
+            try:
+                parts = self._parts(i)
+            except SkipItem:
+                return []
+            except Exception as error:  # whatever a user's data set raises is a finding
+                parts = [(error, [_fail], None)]
+            n_inp = self.n_inp or max(1, len(parts) - 1)
+            seen = [
+                self._follow(Seen(self.name, i, k, k >= n_inp), *part)
+                for k, part in enumerate(parts)
+                if k >= n_inp or not only_labels
+            ]
+        files = [one.name for one in seen if one.is_file]
+        for one in seen:  # what no file names is named after the item's first, or its place
+            one.name = one.name or (files or [f"{self.name}[{i}]"])[0]
+        return seen
 
-    def look_at_labels(self, i: int) -> list[Seen]:
-        """Look at the labels of an item only."""
-        with using(Randomness(derive(base_seed(), "item", i))):
-            places = range(self.n_inp or 1, len(self.lists))
-            return self._named([self._follow(place, i) for place in places])
+    def _parts(self, i: int) -> list[tuple[Any, Iterable[Any], int | None]]:
+        """Return the elements of an item, each with the transforms that are before it."""
+        if self.lists:
+            return [(get_item(tl.items, i), tl.tfms, tl.split_idx) for tl in self.lists]
+        item = self.dataset[i]
+        item = list(item.values()) if isinstance(item, dict) else item
+        return [(x, (), None) for x in (item if isinstance(item, tuple | list) else [item])]
 
-    def _follow(self, place: int, i: int) -> Seen:
-        """Follow an item through its pipeline and note what it is on the way."""
-        tl = self.lists[place]
-        seen = Seen(self.name, i, place, is_target=place >= (self.n_inp or 1))
+    def _follow(self, seen: Seen, x: Any, tfms: Iterable[Any], split_idx: int | None) -> Seen:
+        """Follow an element through its transforms and note what it is on the way."""
         source: Any = None
         try:
-            x = get_item(tl.items, i)
-            for tfm in tl.tfms:
+            for tfm in tfms:
                 is_label = seen.is_target and isinstance(getattr(tfm, "task", None), _LABELS)
                 if is_label and seen.labels is None:
                     seen.labels = _labels(x)
                 source = source if is_label else _better_source(source, x)
-                x = tfm(x, tl.split_idx)
-            self._take(seen, x, _better_source(source, x))
+                x = tfm(x, split_idx)
+            source = _better_source(source, x)
+            if not seen.is_target:
+                seen.digest = _digest(source)
+            elif seen.labels is None and _is_class(x):
+                seen.labels = (x.item() if hasattr(x, "item") else x,)
+            look = LOOKERS.find(type(x))
+            seen.facts = None if look is None else look(x)
         except SkipItem:
             pass
         except Exception as error:  # whatever a user's transform raises is a finding
             seen.error = str(error) or type(error).__name__
-            self._name_after(seen, source)
-        return seen
-
-    def _fetch(self, i: int) -> list[Seen]:
-        """Look at an item of a data set that is no pipeline."""
-        try:
-            item = self.dataset[i]
-        except SkipItem:
-            return []
-        except Exception as error:  # as above
-            return [Seen(self.name, i, 0, is_target=False, error=str(error) or repr(error))]
-        parts = list(item.values() if isinstance(item, dict) else _as_tuple(item))
-        n_inp = max(1, len(parts) - 1) if self.n_inp is None else self.n_inp
-        seen = [Seen(self.name, i, k, is_target=k >= n_inp) for k in range(len(parts))]
-        for one, part in zip(seen, parts, strict=True):
-            self._take(one, part, _better_source(None, part))
-        return seen
-
-    def _take(self, seen: Seen, x: Any, source: Any) -> None:
-        self._name_after(seen, source)
-        if not seen.is_target:
-            seen.digest = _digest(source)
-        elif seen.labels is None and _is_class(x):
-            seen.labels = (x.item() if hasattr(x, "item") else x,)
-        look = LOOKERS.find(type(x))
-        seen.facts = None if look is None else look(x)
-
-    def _name_after(self, seen: Seen, source: Any) -> None:
-        if isinstance(source, str | Path) and os.path.isfile(source):  # noqa: PTH113 - takes any text
-            file = Path(source)
+        if _is_file(source):
+            file, seen.is_file = Path(source), True
             inside = file.is_relative_to(self.path)
             seen.name = (file.relative_to(self.path) if inside else file).as_posix()
-            seen.is_file = True
-
-    def _named(self, seen: list[Seen]) -> list[Seen]:
-        """Name what no file names after the item's first file, or its place in the data set."""
-        files = [one.name for one in seen if one.is_file]
-        for one in seen:
-            one.name = one.name or (files[0] if files else f"{self.name}[{one.index}]")
         return seen
 
 
+@dataclass
 class Subject:
     """The loaders under examination, and everything that was seen of their items.
 
@@ -171,36 +162,30 @@ class Subject:
         model: a model or learner whose speed is compared with the loader's.
         seconds: how long a measurement of speed may take.
         progress: whether to show a progress bar.
-
-    Attributes:
-        splits: the data set of each loader.
     """
 
-    def __init__(
-        self,
-        dls: Any,
-        n: int | None = None,
-        *,
-        model: Any = None,
-        seconds: float = 2.0,
-        progress: bool = False,
-    ) -> None:
-        self.dls = dls
-        self.model = model
-        self.seconds = seconds
-        self.splits = [_split(dls, k, n) for k in range(len(dls))]
-        self._progress = progress
+    dls: Any
+    n: int | None = None
+    _: KW_ONLY
+    model: Any = None
+    seconds: float = 2.0
+    progress: bool = False
+
+    @cached_property
+    def splits(self) -> list[Split]:
+        """The data set of each loader."""
+        return [_split(self.dls, k, self.n) for k in range(len(self.dls))]
 
     @cached_property
     def seen(self) -> list[Seen]:
         """Every value of the items to look at, and the labels of all others."""
         runs = [
-            (look, idxs[at : at + _RUN])
+            (split, some, only_labels)
             for split in self.splits
-            for look, idxs in ((split.look, split.idxs), (split.look_at_labels, split.others))
-            for at in range(0, len(idxs), _RUN)
+            for idxs, only_labels in ((split.idxs, False), (split.others, True))
+            for some in chunked(idxs, _RUN)
         ]
-        found = parallel(look_at_items, runs, threadpool=True, progress=self._progress)
+        found = parallel(look_at_items, runs, threadpool=True, progress=self.progress)
         return [seen for some in found for seen in some]
 
     @property
@@ -227,10 +212,10 @@ class Subject:
         return [_first_batch(loader) for loader in self.dls]
 
 
-def look_at_items(run: tuple[Callable[[int], list[Seen]], Iterable[int]]) -> list[Seen]:
-    """Look at some items with a function; what a thread does, and what the progress bar says."""
-    look, idxs = run
-    return [seen for i in idxs for seen in look(i)]
+def look_at_items(run: tuple[Split, Iterable[int], bool]) -> list[Seen]:
+    """Look at some items of a split; what a thread does, and what the progress bar says."""
+    split, idxs, only_labels = run
+    return [seen for i in idxs for seen in split.look(i, only_labels=only_labels)]
 
 
 def _split(dls: Any, k: int, n: int | None) -> Split:
@@ -239,15 +224,13 @@ def _split(dls: Any, k: int, n: int | None) -> Split:
     lists = [ds] if isinstance(ds, TfmdLists) else getattr(ds, "tls", [])
     is_batches = isinstance(loader, PlainLoader) and ds is loader.source
     has_items = hasattr(ds, "__getitem__") and hasattr(ds, "__len__") and not is_batches
-    size = len(ds) if has_items else 0
-    idxs = list(range(size))
-    if n is not None and n < size:
-        idxs = sorted(Random(derive(0, "check", k)).sample(range(size), n))
-    has_classes = isinstance(dls.task, SingleLabel | MultiLabel)
-    rest = set(range(size)) - set(idxs) if lists and has_classes else set()
-    name = "train" if k == 0 else "valid" if k == 1 else f"valid {k}"
+    every = range(len(ds) if has_items else 0)
+    idxs = sorted(Random(derive(0, "check", k)).sample(every, min(n or len(every), len(every))))
+    has_classes = lists and isinstance(dls.task, SingleLabel | MultiLabel)
+    others = sorted({*every}.difference(idxs)) if has_classes else []
+    name = ("train", "valid")[k] if k < 2 else f"valid {k}"
     n_inp = getattr(ds, "n_inp", 1 if lists else None)
-    return Split(name, ds, lists, n_inp, idxs, sorted(rest), Path(dls.path))
+    return Split(name, ds, lists, n_inp, idxs, others, Path(dls.path))
 
 
 def _first_batch(loader: Any) -> Any:
@@ -255,6 +238,15 @@ def _first_batch(loader: Any) -> Any:
         return loader.one_batch()
     except Exception as error:  # whatever a user's transform raises is a finding
         return error
+
+
+def _fail(error: Exception, _split_idx: int | None) -> Any:
+    """Raise the error that making an item raised, in the place of its transforms."""
+    raise error
+
+
+def _is_file(source: Any) -> bool:
+    return isinstance(source, str | Path) and os.path.isfile(source)  # noqa: PTH113 - takes any text
 
 
 def _better_source(source: Any, x: Any) -> Any:
@@ -270,13 +262,10 @@ def _digest(source: Any) -> bytes | None:
         source = source.detach().cpu().numpy()
     if isinstance(source, np.ndarray):
         content = repr(source.tolist()).encode() if source.dtype == object else source.tobytes()
-        content = f"{source.shape}{source.dtype}".encode() + content
+        source = f"{source.shape}{source.dtype}".encode() + content
     elif isinstance(source, str | Path):
-        is_file = os.path.isfile(source)  # noqa: PTH113 - takes any text
-        content = Path(source).read_bytes() if is_file else str(source).encode()
-    else:
-        content = source
-    return None if content is None else hashlib.blake2b(content, digest_size=16).digest()
+        source = Path(source).read_bytes() if _is_file(source) else str(source).encode()
+    return None if source is None else hashlib.blake2b(source, digest_size=16).digest()
 
 
 def _labels(x: Any) -> tuple[Any, ...]:
@@ -290,10 +279,6 @@ def _is_class(x: Any) -> bool:
     if isinstance(x, torch.Tensor | np.ndarray | np.generic):
         return x.ndim == 0 and not torch.as_tensor(x).is_floating_point()
     return isinstance(x, str | int)
-
-
-def _as_tuple(item: Any) -> tuple[Any, ...]:
-    return tuple(item) if isinstance(item, tuple | list) else (item,)
 
 
 def _look_at_numbers(x: Any) -> np.ndarray | None:

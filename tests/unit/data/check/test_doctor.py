@@ -110,6 +110,41 @@ def test_items_that_cannot_be_made_are_named_with_the_reason():
     assert found["no batch"].severity == "error"
 
 
+class Broken(torch.utils.data.Dataset):
+    """Fails on its third item, and skips the fourth."""
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, i):
+        if i == 3:
+            raise SkipItem("odd")
+        if i == 2:
+            raise KeyError("x")
+        return {"x": torch.rand(3), "y": i % 2}
+
+
+def test_items_of_a_plain_data_set_that_cannot_be_made_are_named():
+    dls = DataLoaders.from_dsets(Broken(), [], bs=2, device="cpu")
+    found = examined(dls, probes=["unreadable", "columns"])
+    assert list(found) == ["unreadable"]
+    assert list(found["unreadable"].items) == ["train[2]"]
+
+
+def test_labels_that_are_only_counted_are_named_after_their_files(tmp_path):
+    files = [tmp_path / f"{i}.txt" for i in range(20)]
+    for file in files:
+        file.write_text(file.name)
+    block = DataBlock(
+        (TransformBlock, CategoryBlock),
+        get_y=lambda file: "rare" if file.stem == "19" else "common",
+        splitter=IndexSplitter([17, 18, 19]),
+    )
+    dls = block.dataloaders(files, tmp_path, bs=4, device="cpu")
+    found = examined(dls, n=1, probes=["labels"])
+    assert list(found["label only in validation"].items) == ["19.txt"]
+
+
 def skip_seven(x):
     if x == 7:
         raise SkipItem("odd")

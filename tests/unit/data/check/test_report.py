@@ -27,6 +27,8 @@ def test_text_counts_the_problems_and_names_the_items():
 def test_html_is_escaped():
     html = REPORT._repr_html_()
     assert "Remove &lt;them&gt;." in html
+    assert "overflow-wrap:anywhere" in html  # long paths do not push the items off the page
+    assert "... and 2 more" in html
     assert "<caption>Items per class</caption>" in html
 
 
