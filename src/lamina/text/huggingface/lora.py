@@ -1,6 +1,7 @@
 """Low-rank adapters: few new weights train, those of the model stay as they are."""
 
 import copy
+import warnings
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -82,7 +83,9 @@ def adapt(model: Any, lora: Mapping[str, Any]) -> None:
         "fan_in_fan_out": any(found.values()),
         **lora,
     }
-    model.model = lib.get_peft_model(bare, lib.LoraConfig(**settings))
+    with warnings.catch_warnings():  # peft asks transformers by a name that is on its way out
+        warnings.simplefilter("ignore", FutureWarning)
+        model.model = lib.get_peft_model(bare, lib.LoraConfig(**settings))
     trains = (name for name, p in model.model.named_parameters() if p.requires_grad)
     model.adapted = frozenset(trains)
 

@@ -16,6 +16,8 @@ from lamina.text.huggingface.tokenizer import PretrainedTokenizer, positions
 
 __all__ = ["fill_masks", "go_on"]
 
+_MEMORY = ("cache", "past_key_values")  # how releases of transformers call what was read
+
 
 def go_on(
     learn: Any,
@@ -99,7 +101,8 @@ class _Keeping(nn.Module):
         super().__init__()
         self.model, self.n_tokens = model, len(tokenizer.vocab)
         self.most = positions(model.bare.config)
-        self.keeps = "past_key_values" in inspect.signature(model.bare.forward).parameters
+        takes = inspect.signature(model.bare.forward).parameters
+        self.memory = next((name for name in _MEMORY if name in takes), None)
         self.reset()
 
     def reset(self) -> None:
@@ -114,7 +117,7 @@ class _Keeping(nn.Module):
             self.read, self.past = self.read[-max(1, self.most // 2) :], None
         if self.past is None:
             x = torch.tensor([self.read], device=x.device)
-        options = {"past_key_values": self.past, "use_cache": True} if self.keeps else {}
+        options = {} if self.memory is None else {self.memory: self.past, "use_cache": True}
         out = self.model.model(input_ids=x, return_dict=True, **options)
-        self.past = out.past_key_values if self.keeps else None
+        self.past = None if self.memory is None else getattr(out, self.memory)
         return out.logits[..., : self.n_tokens]
