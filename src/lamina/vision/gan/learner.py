@@ -6,7 +6,7 @@ from typing import Any, Self, Unpack
 from torch import nn
 
 from lamina.foundation.errors import refuse_unknown
-from lamina.metrics.base import Metric
+from lamina.metrics.base import ValueMetric
 from lamina.train.callback import Callback
 from lamina.train.learner import Learner, LearnerArgs
 from lamina.train.persistence import ModelSpec
@@ -57,6 +57,14 @@ class GANLearner(Learner):
     Raises:
         UnknownArgumentError: A name in `options` is unknown.
 
+    Example:
+        >>> import torch
+        >>> batches = [(torch.randn(8, 4), torch.randn(8, 2))]
+        >>> critic = nn.Sequential(nn.Linear(2, 1), nn.Flatten(0))
+        >>> learn = GANLearner.wgan((batches, batches), nn.Linear(4, 2), critic)
+        >>> learn.get_preds()[0].shape
+        torch.Size([8, 2])
+
     Source: Goodfellow et al. 2014; two-way callbacks in place of a loop: the fastai paper,
     "Callbacks".
     """
@@ -77,7 +85,10 @@ class GANLearner(Learner):
         trainer = GANTrainer(**{name: given.pop(name) for name in names if name in given})
         model = GANModule(_built(generator), _built(critic))
         loss = GANLoss(gen_loss_func, crit_loss_func, model)
-        metrics = [PartLoss(trainer, name) for name in trainer.losses]
+        metrics = [
+            ValueMetric(lambda name=name: trainer.last_loss(name), f"{name}_loss")
+            for name in trainer.losses
+        ]
         super().__init__(dls, model, loss, **given)
         self.metrics = [*metrics, *self.metrics]
         self.add_cbs([trainer, switcher])
@@ -143,35 +154,6 @@ class GANLearner(Learner):
         alone = Learner(self.dls, model.generator, _same, path=self.path, default_cbs=False)
         alone.model_spec, alone.target_types = self.generator_spec, self.target_types
         return alone.export(fname)
-
-
-class PartLoss(Metric):
-    """The smoothed training loss of one of the networks.
-
-    Args:
-        trainer: The callback that keeps it.
-        part: "generator" or "critic".
-    """
-
-    def __init__(self, trainer: GANTrainer, part: str) -> None:
-        self.trainer, self.part = trainer, part
-
-    def reset(self) -> None:
-        """Nothing: the callback keeps the loss."""
-
-    def accumulate(self, learn: Any) -> None:
-        """Nothing: the callback keeps the loss."""
-
-    @property
-    def value(self) -> float | None:
-        """The loss after the last batch; reading it waits for the device."""
-        losses = self.trainer.losses[self.part].smoothed()
-        return losses[-1] if losses else None
-
-    @property
-    def name(self) -> str:
-        """The name that is shown."""
-        return f"{self.part}_loss"
 
 
 def _built(network: nn.Module | ModelSpec) -> nn.Module:

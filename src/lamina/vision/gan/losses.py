@@ -83,6 +83,10 @@ def accuracy_thresh_expand(
         y_true: 0 or 1 for each picture, `(b,)`.
         thresh: From where an output counts as 1.
         sigmoid: Whether outputs are logits.
+
+    Example:
+        >>> accuracy_thresh_expand(torch.tensor([[1.0, -1.0], [-1.0, -1.0]]), torch.tensor([1, 0]))
+        tensor(0.7500)
     """
     y_pred = y_pred.sigmoid() if sigmoid else y_pred
     return ((y_pred > thresh) == _spread(y_true, y_pred).bool()).float().mean()

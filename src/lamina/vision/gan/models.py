@@ -15,7 +15,6 @@ from lamina.nn.norm import NormType
 from lamina.nn.shortcut import MergeLayer, SequentialEx
 
 __all__ = [
-    "AddChannels",
     "DenseResBlock",
     "GANModule",
     "basic_critic",
@@ -36,6 +35,12 @@ class GANModule(nn.Module):
         generator: Makes pictures.
         critic: Judges pictures.
         gen_mode: Whether the generator is called; callbacks switch it.
+
+    Example:
+        >>> import torch
+        >>> model = GANModule(nn.Linear(2, 3), nn.Linear(3, 1), gen_mode=True)
+        >>> model(torch.zeros(4, 2)).shape
+        torch.Size([4, 3])
     """
 
     def __init__(self, generator: nn.Module, critic: nn.Module, *, gen_mode: bool = False) -> None:
@@ -45,18 +50,6 @@ class GANModule(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """Call the network whose turn it is."""
         return (self.generator if self.gen_mode else self.critic)(*inputs)
-
-
-class AddChannels(nn.Module):
-    """Put dimensions of one at the end until there are `n_dim`: a vector as a picture of 1 × 1."""
-
-    def __init__(self, n_dim: int) -> None:
-        super().__init__()
-        self.n_dim = n_dim
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Shape `x`."""
-        return x[(...,) + (None,) * (self.n_dim - x.ndim)]
 
 
 @savable
@@ -90,7 +83,7 @@ def basic_generator(
     """
     _check_size("basic_generator", out_size)
     size, nf = _SMALLEST, n_features * out_size // (2 * _SMALLEST)
-    layers: list[nn.Module] = [AddChannels(4)]
+    layers: list[nn.Module] = [nn.Unflatten(1, (in_sz, 1, 1))]
     layers.append(_conv(in_sz, nf, 4, 1, _UP, options))
     while size < out_size // 2:
         layers.append(_conv(nf, nf // 2, 4, 2, _UP, _PADDED, options))
@@ -147,6 +140,11 @@ def DenseResBlock(nf: int, **options: Unpack[ConvArgs]) -> SequentialEx:  # noqa
     Args:
         nf: Channels in.
         options: Of the `ConvLayer`s.
+
+    Example:
+        >>> import torch
+        >>> DenseResBlock(4)(torch.zeros(1, 4, 8, 8)).shape
+        torch.Size([1, 8, 8, 8])
     """
     return SequentialEx(*(ConvLayer(nf, nf, **options) for _ in range(2)), MergeLayer(dense=True))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lamina.train.callback import Callback
 from lamina.train.callbacks.schedule import ParamScheduler
@@ -23,16 +23,9 @@ __all__ = [
     "FixedGANSwitcher",
     "GANDiscriminativeLR",
     "GANTrainer",
-    "set_freeze_model",
 ]
 
 Turns = int | Callable[[int], int]
-
-
-def set_freeze_model(model: nn.Module, trains: bool) -> None:  # noqa: FBT001  # as it is known
-    """Let all parameters of `model` require a gradient, or none."""
-    for p in model.parameters():
-        p.requires_grad_(trains)
 
 
 class GANTrainer(Callback):
@@ -117,13 +110,16 @@ class GANTrainer(Callback):
         turn, waiting = model.generator, model.critic
         if not gen_mode:
             turn, waiting = waiting, turn
-        set_freeze_model(waiting, trains=False)
+        waiting.requires_grad_(False)
         own = {id(p) for p in turn.parameters()}
         for p in self._trained:
-            if id(p) in own:
-                p.requires_grad_(True)
+            p.requires_grad_(id(p) in own)
         turn.train()
         waiting.train(not self.switch_eval)
+
+    def last_loss(self, name: str) -> float | None:
+        """The smoothed loss of a network after its last batch; reading it waits for the device."""
+        return (self.losses[name].smoothed() or [None])[-1]
 
     def switch(self, learn: "Learner") -> None:
         """Give the other network its turn."""

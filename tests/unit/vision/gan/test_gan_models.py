@@ -7,7 +7,6 @@ from torch import nn
 from lamina.foundation.errors import ContractError, UnknownArgumentError
 from lamina.nn.norm import NormType
 from lamina.vision.gan.models import (
-    AddChannels,
     DenseResBlock,
     GANModule,
     basic_critic,
@@ -48,10 +47,6 @@ def test_the_spectral_critic_gives_several_judgements():
     critic = gan_critic(n_channels=1, nf=4)
     assert critic(torch.zeros(2, 1, 128, 128)).shape == (2, 25)
     assert not [m for m in critic.modules() if isinstance(m, nn.BatchNorm2d)]
-
-
-def test_a_vector_becomes_a_picture():
-    assert AddChannels(4)(torch.zeros(2, 7)).shape == (2, 7, 1, 1)
 
 
 def test_options_of_the_convolutions_are_passed_on_and_checked():

@@ -1,0 +1,1 @@
+"""Pictures of medicine: DICOM files, their windows, and the region that matters."""
