@@ -16,8 +16,8 @@ def gauss_blur2d(x: Tensor, s: float) -> Tensor:
     Shapes: `(..., h, w)` to the same.
 
     Example:
-        >>> gauss_blur2d(torch.ones(6, 6), 4).mean()
-        tensor(1.)
+        >>> gauss_blur2d(torch.ones(6, 6), 4).allclose(torch.ones(6, 6))
+        True
     """
     places = torch.arange(-(int(s / 4)), int(s / 4) + 1, dtype=torch.float32)
     bell = torch.exp(-0.5 * (places / max(s, 1e-6)) ** 2)

@@ -44,10 +44,7 @@ def test_the_even_scale_is_even_and_keeps_the_order():
     x = torch.randn(20_000, generator=torch.Generator().manual_seed(0)).exp()
     scaled = hist_scaled(x)
     assert (scaled.min(), scaled.max()) == (0, 1)
-    assert (
-        torch.equal(x.argsort()[::200], scaled.argsort(stable=True)[::200])
-        or (scaled[x.argsort()].diff() >= 0).all()
-    )
+    assert (scaled[x.argsort()].diff() >= 0).all()
     inner = torch.histc(scaled, 10, 0.1, 0.9)
     assert inner.min() > 0.9 * inner.max()
 
