@@ -10,6 +10,7 @@ from lamina.data.loading.stages import retype
 from lamina.data.pipeline import Pipeline
 from lamina.data.show import show_batch, show_results
 from lamina.foundation.collections import L
+from lamina.foundation.signatures import strict
 from lamina.tensor.tree import batch_to_samples, to_cpu
 
 __all__ = ["PIPELINES", "TfmdDL"]
@@ -102,6 +103,7 @@ class TfmdDL(DataLoader):
         """
         return to_cpu(self.pipelines["after_batch"].decode(b))
 
+    @strict
     def decode_batch(self, b: Any, max_n: int = 9, *, full: bool = True) -> L[Any]:
         """Return the first items of a batch, decoded.
 
