@@ -50,6 +50,7 @@ def test_a_fit_compiles_one_graph_per_mode_without_breaks(learn):
     assert not counters["graph_break"]
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # Dynamo's look
 def test_a_compiled_reader_of_texts_keeps_its_state_and_drops_weights():
     torch.manual_seed(0)
     reader = AWD_LSTM(30, emb_sz=6, n_hid=5, n_layers=2, weight_p=0.5)
