@@ -17,7 +17,11 @@ COMMANDS = {
     "watch": ("lamina.notebook.watch", "export whenever a notebook is saved"),
     "clean": ("lamina.notebook.clean", "remove counts, metadata and addresses from notebooks"),
     "test": ("lamina.notebook.run.testing", "run notebooks as tests, each in a fresh kernel"),
+    "diff": ("lamina.notebook.git.diff", "show how two versions of a notebook differ"),
     "merge": ("lamina.notebook.git.merge", "merge three versions of a notebook, cell by cell"),
+    "fix": ("lamina.notebook.git.fix", "repair conflict markers, broken JSON, ids and kernels"),
+    "trust": ("lamina.notebook.git.trust", "sign notebooks, so that Jupyter shows their outputs"),
+    "hooks": ("lamina.notebook.git.hooks", "make git and Jupyter merge, show and clean notebooks"),
     "migrate": ("lamina.notebook.migrate", "rewrite `# export` and the like to `#| export`"),
 }
 

@@ -1,0 +1,102 @@
+"""Hooks: git merges, shows and cleans notebooks; Jupyter cleans them as it saves."""
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from lamina.notebook.cli import main
+from lamina.notebook.document import Cell, Notebook, read_notebook, to_raw, write_notebook
+from lamina.notebook.errors import NotebookError
+from lamina.notebook.git.hooks import Hooks, install_hooks, uninstall_hooks
+from lamina.notebook.git.save_hook import clean_on_save
+
+
+def git(folder: Path, *args: str) -> str:
+    who = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main"]
+    command = ["git", *who, *args]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def save(root: Path, *sources: str) -> None:
+    cells = [Cell(f"c{i}", "code", s, execution_count=i) for i, s in enumerate(sources)]
+    write_notebook(Notebook(cells), root / "a.ipynb")
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch) -> Path:
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "jupyter"))
+    root = tmp_path / "my project"
+    root.mkdir()
+    git(root, "init", "-q")
+    return root
+
+
+def test_git_shows_cleans_and_merges_through_the_hooks(root: Path) -> None:
+    install_hooks(root)
+    save(root, "x = 1", "y = 1")
+    git(root, "add", "."), git(root, "commit", "-qm", "1")
+    assert '"execution_count": null' in git(root, "show", "HEAD:a.ipynb")
+    git(root, "checkout", "-qb", "other")
+    save(root, "x = 2", "y = 1")
+    assert "-x = 1\n+x = 2\n # %% code #c1\n y = 1\n" in git(root, "diff")
+    git(root, "commit", "-qam", "2"), git(root, "checkout", "-q", "main")
+    save(root, "x = 1", "y = 3")
+    git(root, "commit", "-qam", "3"), git(root, "merge", "-q", "other", "-m", "4")
+    assert [cell.source for cell in read_notebook(root / "a.ipynb").cells] == ["x = 2", "y = 3"]
+
+
+def test_installing_again_changes_nothing_and_uninstalling_restores(root: Path, capsys) -> None:
+    attributes, config = root / ".gitattributes", root / ".git" / "config"
+    attributes.write_text("*.png binary\n")
+    before = config.read_text()
+    assert install_hooks(root, Hooks(jupyter=True)) == [
+        config, attributes, root.parent / "jupyter" / "jupyter_server_config.py"
+    ]  # fmt: skip
+    assert install_hooks(root, Hooks(jupyter=True)) == []
+    assert len(uninstall_hooks(root, jupyter=True)) == 3
+    assert uninstall_hooks(root, jupyter=True) == []
+    assert (attributes.read_text(), config.read_text()) == ("*.png binary\n", before)
+    assert [*(root.parent / "jupyter").iterdir()] == []
+    assert main(["hooks", "uninstall", str(root)]) == 0
+    assert capsys.readouterr().out == "nothing to do\n"
+
+
+def test_what_is_not_wanted_is_not_installed(root: Path) -> None:
+    install_hooks(root)
+    assert main(["hooks", "install", str(root), "--no-clean", "--no-diff"]) == 0
+    assert "*.ipynb merge=lamina-nb\n" in (root / ".gitattributes").read_text()
+    assert "filter" not in (root / ".git" / "config").read_text()
+
+
+def test_a_folder_without_git_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotebookError, match="is not in a git repository"):
+        install_hooks(tmp_path)
+
+
+def test_half_a_block_is_not_guessed_at(root: Path) -> None:
+    (root / ".gitattributes").write_text("# >>> lamina-nb >>>\n*.png binary\n")
+    with pytest.raises(NotebookError, match="but not '# <<< lamina-nb <<<' below it"):
+        install_hooks(root)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_jupyter_cleans_in_projects_that_want_it(tmp_path: Path, is_on: bool) -> None:
+    settings = f"[tool.lamina.nb]\njupyter_hooks = {str(is_on).lower()}\n"
+    (tmp_path / "pyproject.toml").write_text(settings)
+    content = to_raw(Notebook([Cell("a", "code", "x\ny", execution_count=3)], {"widgets": {}}))
+    content["cells"][0]["source"] = "x\ny"  # as Jupyter hands it over
+    model = {"type": "notebook", "content": content}
+    clean_on_save(model, "/nbs/a.ipynb", SimpleNamespace(root_dir=str(tmp_path)))
+    assert content["cells"][0]["source"] == "x\ny"
+    assert content["cells"][0]["execution_count"] == (None if is_on else 3)
+    assert content["metadata"] == ({} if is_on else {"widgets": {}})
+
+
+def test_trust_signs_once(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
+    save(tmp_path, "x")
+    path = str(tmp_path / "a.ipynb")
+    assert main(["trust", path]) == main(["trust", path]) == 0
+    assert capsys.readouterr().out.count("trusted: ") == 1
