@@ -8,7 +8,7 @@ import pytest
 
 from lamina.notebook.document import Cell, Notebook, write_notebook
 
-PLUGIN = ["-p", "lamina.notebook.run.pytest_plugin", "-p", "no:cacheprovider", "-q"]
+PLUGIN = ["-p", "lamina_nb", "-p", "no:cacheprovider", "-q"]
 
 
 def run_pytest(root: Path, *args: str) -> subprocess.CompletedProcess:
