@@ -8,7 +8,6 @@ a switcher decides when the other one has its turn.
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from lamina.train.callback import Callback
@@ -79,9 +78,8 @@ class GANTrainer(Callback):
 
     def after_step(self, learn: "Learner") -> None:
         if self.clip is not None and not _model(learn).gen_mode:
-            with torch.no_grad():
-                for p in _model(learn).critic.parameters():
-                    p.clamp_(-self.clip, self.clip)
+            for p in _model(learn).critic.parameters():
+                p.detach().clamp_(-self.clip, self.clip)
 
     def after_batch(self, learn: "Learner") -> None:
         if learn.training and learn.loss is not None:
@@ -107,10 +105,8 @@ class GANTrainer(Callback):
         """
         model = _model(learn)
         model.gen_mode = gen_mode
-        turn, waiting = model.generator, model.critic
-        if not gen_mode:
-            turn, waiting = waiting, turn
-        waiting.requires_grad_(False)
+        both = (model.critic, model.generator)
+        turn, waiting = both[gen_mode], both[not gen_mode]
         own = {id(p) for p in turn.parameters()}
         for p in self._trained:
             p.requires_grad_(id(p) in own)
