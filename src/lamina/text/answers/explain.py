@@ -70,8 +70,8 @@ def word_importance(learn: Any, text: Any, output: int | None = None) -> WordImp
     model, vocab = learn.model, text_vocab(learn.dls)
     if not hasattr(model, "head"):
         raise ContractError(
-            f"word_importance: {type(model).__name__} is no classifier of texts. Give the learner "
-            "of text_classifier_learner."
+            f"word_importance: {type(model).__name__} is no classifier on one of Lamina's readers. "
+            "Give the learner of text_classifier_learner with AWD_LSTM or AWD_QRNN."
         )
     batch = learn.dls.test_dl([text], num_workers=0).one_batch()
     words = plain(batch[0] if isinstance(batch, tuple | list) else batch)

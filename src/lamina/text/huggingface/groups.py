@@ -1,6 +1,5 @@
 """The parts of a model of `transformers` by their depth."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
@@ -17,6 +16,13 @@ def groups_by_depth(model: Any, layer_groups: int | None = None) -> list[list[nn
     Args:
         model: A `PretrainedModel`, or one of `transformers`.
         layer_groups: In how many groups the layers go; None makes one of each.
+
+    Example:
+        >>> from lamina.text.huggingface.model import build_pretrained
+        >>> small = {"hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2}
+        >>> model = build_pretrained("classifier", {"model_type": "bert", **small})
+        >>> len(groups_by_depth(model)), len(groups_by_depth(model, layer_groups=1))
+        (5, 3)
     """
     bare = getattr(model, "bare", model)
     layers = layer_names(bare)
@@ -45,6 +51,12 @@ def layer_names(model: Any) -> list[str]:
 
     Args:
         model: The model; its layers are what its outermost lists of modules hold.
+
+    Example:
+        >>> from transformers import BertConfig, BertModel
+        >>> small = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2}
+        >>> layer_names(BertModel(BertConfig(**small)))
+        ['encoder.layer.0', 'encoder.layer.1']
     """
     lists = [name for name, part in model.named_modules() if isinstance(part, nn.ModuleList)]
     outermost = [a for a in lists if not any(a.startswith(f"{b}.") for b in lists)]
@@ -62,14 +74,16 @@ def head_names(model: Any) -> list[str]:
 
     Args:
         model: The model.
+
+    Example:
+        >>> from transformers import DistilBertConfig, DistilBertForSequenceClassification
+        >>> config = DistilBertConfig(dim=8, n_layers=1, n_heads=2, hidden_dim=8)
+        >>> head_names(DistilBertForSequenceClassification(config))
+        ['pre_classifier', 'classifier']
     """
-    return list(_heads(model))
-
-
-def _heads(model: Any) -> Iterator[str]:
-    for name, part in model.named_children():
-        if part is not model.base_model and any(True for _ in part.parameters()):
-            yield name
+    base = model.base_model
+    parts = ((name, part) for name, part in model.named_children() if part is not base)
+    return [name for name, part in parts if any(True for _ in part.parameters())]
 
 
 def _kept(model: Any) -> set[nn.Parameter] | None:

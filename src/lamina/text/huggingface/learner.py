@@ -235,6 +235,14 @@ def add_lora(learn: Any, lora: Any = True) -> None:
         ContractError: The model has adapters.
         MissingExtraError: `peft` is not installed.
 
+    Example:
+        >>> from lamina.text.huggingface.model import build_pretrained
+        >>> config = {"model_type": "gpt2", "n_embd": 8, "n_head": 2, "n_layer": 1}
+        >>> model, loss = build_pretrained("causal", config), CrossEntropyLossFlat()
+        >>> learn = PretrainedLMLearner(([], []), model, loss_func=loss)
+        >>> add_lora(learn, {"r": 2})
+        >>> merge_lora(learn)
+
     Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021.
     """
     settings = lora_settings(lora)
@@ -298,7 +306,8 @@ def _model(
             f"other tokens there. Make the loaders with TextBlock.from_pretrained({str(name)!r}), "
             f"or with tok_tfm=PretrainedTokenizer.from_pretrained({str(name)!r})."
         )
-    layout = Layout() if tokenizer is None else Layout.of(tokenizer)
+    is_padded = kind != "causal"
+    layout = Layout() if tokenizer is None else Layout.of(tokenizer, is_padded=is_padded)
     changes = {**labels, **(start.get("config") or {})}
     pretrained = start.get("pretrained", True)
     model = load_pretrained_model(name, kind, layout, changes, pretrained=pretrained)

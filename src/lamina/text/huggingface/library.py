@@ -1,33 +1,27 @@
 """The optional libraries behind this folder, imported on first use."""
 
-from typing import Any
+from importlib import import_module
+from typing import Any, Literal
 
 from lamina.foundation.errors import MissingExtraError
 
-__all__ = ["peft", "transformers"]
+__all__ = ["library"]
 
 
-def transformers() -> Any:
-    """Return the library `transformers`.
+def library(name: Literal["transformers", "peft"]) -> Any:
+    """Return an optional library.
 
-    Raises:
-        MissingExtraError: It is not installed.
-    """
-    try:
-        import transformers as library
-    except ImportError as error:
-        raise MissingExtraError("transformers", "text-hf") from error
-    return library
-
-
-def peft() -> Any:
-    """Return the library `peft`.
+    Args:
+        name: Its name.
 
     Raises:
         MissingExtraError: It is not installed.
+
+    Example:
+        >>> library("transformers").__name__
+        'transformers'
     """
     try:
-        import peft as library
+        return import_module(name)
     except ImportError as error:
-        raise MissingExtraError("peft", "text-hf") from error
-    return library
+        raise MissingExtraError(name, "text-hf") from error

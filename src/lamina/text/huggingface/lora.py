@@ -10,7 +10,7 @@ from torch import nn
 
 from lamina.foundation.errors import ContractError, refuse_unknown
 from lamina.text.huggingface.groups import head_names, layer_names
-from lamina.text.huggingface.library import peft, transformers
+from lamina.text.huggingface.library import library
 
 __all__ = ["adapt", "lora_settings", "merged"]
 
@@ -30,13 +30,17 @@ def lora_settings(lora: Any) -> dict[str, Any]:
     Raises:
         UnknownArgumentError: A setting is unknown, or is none that a file may hold.
         ContractError: It is something else.
+
+    Example:
+        >>> lora_settings({"r": 4})
+        {'r': 4, 'lora_alpha': 16, 'lora_dropout': 0.05}
     """
     if lora is True:
         return dict(_DEFAULTS)
     if isinstance(lora, Mapping):
         refuse_unknown("lora", lora, _SETTINGS)
         return {**_DEFAULTS, **lora}
-    kind = peft().LoraConfig
+    kind = library("peft").LoraConfig
     if not isinstance(lora, kind):
         raise ContractError(
             f"lora={lora!r}: expected True, a dict of settings such as {dict(_DEFAULTS)}, or a "
@@ -67,15 +71,22 @@ def adapt(model: Any, lora: Mapping[str, Any]) -> None:
     Raises:
         ContractError: It has adapters.
 
+    Example:
+        >>> from lamina.text.huggingface.model import build_pretrained
+        >>> model = build_pretrained("causal", {"model_type": "gpt2", "n_embd": 8, "n_head": 2})
+        >>> adapt(model, {"r": 2})
+        >>> any("lora_A" in name for name in model.adapted or ())
+        True
+
     Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021.
     """
     if model.adapted is not None:
         raise ContractError(
             "add_lora: the model has adapters. Merge them first: merge_lora(learn)."
         )
-    lib = peft()
+    lib = library("peft")
     bare = model.bare
-    kinds = (nn.Linear, transformers().pytorch_utils.Conv1D)
+    kinds = (nn.Linear, library("transformers").pytorch_utils.Conv1D)
     found = _maps(bare, kinds)
     settings: dict[str, Any] = {
         "target_modules": sorted(found),
@@ -95,6 +106,12 @@ def merged(model: Any) -> Any:
 
     Args:
         model: A `PretrainedModel`.
+
+    Example:
+        >>> from lamina.text.huggingface.model import build_pretrained
+        >>> config = {"model_type": "gpt2", "n_embd": 8, "n_head": 2, "n_layer": 1}
+        >>> type(merged(build_pretrained("causal", config, lora={"r": 2}))).__name__
+        'GPT2LMHeadModel'
     """
     if model.adapted is None:
         return model.bare

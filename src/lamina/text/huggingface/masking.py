@@ -31,6 +31,10 @@ class MaskTokens(Callback):
         p: The share of tokens to ask for. Of these 80 % are hidden, 10 % become another token,
             and 10 % stay.
 
+    Example:
+        >>> MaskTokens(mask_idx=4, n_tokens=30_000, special=[0, 2, 3]).p
+        0.15
+
     Source: Devlin et al., "BERT: Pre-training of Deep Bidirectional Transformers", 2019.
     """
 

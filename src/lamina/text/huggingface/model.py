@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from lamina.foundation.errors import BundleError, ContractError, refuse_unknown
 from lamina.foundation.registry import savable
-from lamina.text.huggingface.library import transformers
-from lamina.text.huggingface.lora import adapt
+from lamina.text.huggingface.library import library
+from lamina.text.huggingface.lora import adapt, lora_settings
 from lamina.text.huggingface.tokenizer import PretrainedTokenizer
 
 __all__ = [
@@ -43,17 +44,25 @@ class Layout:
         pad_idx: The number of the padding.
         pad_first: Whether it is at the front.
         sep_idx: The number of the token after a part of a text, if the model is told the parts.
+        is_padded: Whether there is padding at all; streams have none.
     """
 
     pad_idx: int = 0
     pad_first: bool = False
     sep_idx: int | None = None
+    is_padded: bool = True
 
     @classmethod
-    def of(cls, tokenizer: PretrainedTokenizer) -> "Layout":
-        """Return that of the batches of a tokenizer's texts."""
+    def of(cls, tokenizer: PretrainedTokenizer, *, is_padded: bool = True) -> "Layout":
+        """Return that of the batches of a tokenizer's texts.
+
+        Args:
+            tokenizer: The tokenizer.
+            is_padded: Whether there is padding at all.
+        """
         told = "token_type_ids" in tokenizer.inputs
-        return cls(tokenizer.pad_idx, tokenizer.pad_first, tokenizer.index("sep") if told else None)
+        sep_idx = tokenizer.index("sep") if told else None
+        return cls(tokenizer.pad_idx, tokenizer.pad_first, sep_idx, is_padded)
 
     def mask(self, x: Tensor) -> Tensor:
         """Return 1 where a text is and 0 where its row is only filled up.
@@ -62,7 +71,13 @@ class Layout:
 
         Args:
             x: Token numbers, `(batch, length)`.
+
+        Example:
+            >>> Layout(pad_idx=0).mask(torch.tensor([[5, 0, 6, 0, 0]]))
+            tensor([[1, 1, 1, 0, 0]])
         """
+        if not self.is_padded:
+            return torch.ones_like(x)
         told = (x != self.pad_idx).long()
         mask = told.cumsum(1) if self.pad_first else told.flip(1).cumsum(1).flip(1)
         mask = (mask > 0).long()
@@ -84,6 +99,13 @@ class PretrainedModel(nn.Module):
 
     Attributes:
         adapted: With adapters the names of all weights that train, without None.
+
+    Example:
+        >>> from transformers import BertConfig, BertForSequenceClassification
+        >>> config = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
+        >>> model = PretrainedModel(BertForSequenceClassification(config))
+        >>> model(torch.tensor([[5, 6, 7], [5, 0, 0]])).shape
+        torch.Size([2, 2])
     """
 
     adapted: frozenset[str] | None = None
@@ -146,8 +168,14 @@ def build_pretrained(
 
     Raises:
         BundleError: The configuration is none that `transformers` knows.
+        UnknownArgumentError: A setting of the adapters is unknown.
+
+    Example:
+        >>> config = {"model_type": "gpt2", "n_embd": 8, "n_head": 2, "n_layer": 1}
+        >>> build_pretrained("causal", config)(torch.tensor([[5, 6, 7]])).shape
+        torch.Size([1, 3, 50257])
     """
-    lib = transformers()
+    lib = library("transformers")
     try:
         made = _config(lib, config)
         model = getattr(lib, KINDS[kind]).from_config(made, trust_remote_code=False)
@@ -159,7 +187,7 @@ def build_pretrained(
         ) from error
     wrapped = PretrainedModel(model, layout, kind)
     if lora is not None:
-        adapt(wrapped, lora)
+        adapt(wrapped, lora_settings(lora))
     return wrapped
 
 
@@ -184,11 +212,12 @@ def load_pretrained_model(
         ContractError: It can't be had, or there is no model of the kind for it.
         UnknownArgumentError: A name in `config` is unknown.
     """
-    lib = transformers()
+    lib = library("transformers")
     try:
         made = lib.AutoConfig.from_pretrained(str(name), trust_remote_code=False)
         _change(made, config)
-        made.pad_token_id = layout.pad_idx
+        if layout.is_padded:
+            made.pad_token_id = layout.pad_idx
         cls = getattr(lib, KINDS[kind])
         if pretrained:
             model = cls.from_pretrained(
@@ -206,7 +235,16 @@ def load_pretrained_model(
 
 
 def config_data(model: PretrainedModel) -> dict[str, Any]:
-    """Return the configuration of a model as data."""
+    """Return the configuration of a model as data.
+
+    Args:
+        model: The model.
+
+    Example:
+        >>> config = {"model_type": "gpt2", "n_embd": 8, "n_head": 2, "n_layer": 1}
+        >>> config_data(build_pretrained("causal", config))["n_embd"]
+        8
+    """
     return _data_only(model.bare.config.to_dict())
 
 
@@ -222,8 +260,8 @@ def _config(lib: Any, data: Mapping[str, Any]) -> Any:
     data = _data_only(data)
     kind = lib.CONFIG_MAPPING[data["model_type"]]
     known = {*kind().to_dict(), "id2label", "label2id", "problem_type", "pad_token_id"}
-    labels = data.get("id2label") or {}
-    data["id2label"] = {int(i): label for i, label in labels.items()}
+    if labels := data.pop("id2label", None):
+        data["id2label"] = {int(i): label for i, label in labels.items()}
     return kind(**{key: value for key, value in data.items() if key in known})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
-from lamina.text.huggingface.library import transformers
+from lamina.text.huggingface.library import library
 from lamina.text.rules import FLD, Rule
 from lamina.text.tokenizers.fast import HFTokenizer
 
@@ -37,6 +37,12 @@ class PretrainedTokenizer(HFTokenizer):
         max_len: How many tokens of a text count, special ones included; None for all.
         mark_end: Whether the token of the end comes after every text.
         inputs: What the model takes: "input_ids", "attention_mask", "token_type_ids".
+
+    Example:
+        >>> trained = HFTokenizer.trained(["low lower"] * 9, "bpe", 300, special_toks=["[PAD]"])
+        >>> tok = PretrainedTokenizer(trained.json, {"pad": "[PAD]"})
+        >>> tok.pad_idx, tok.join(next(iter(tok(["low lower"]))))
+        (0, 'low lower')
     """
 
     special: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +67,7 @@ class PretrainedTokenizer(HFTokenizer):
             ContractError: It can't be had, or it is none of the library `tokenizers`.
             MissingExtraError: `transformers` is not installed.
         """
-        lib = transformers()
+        lib = library("transformers")
         try:
             loaded = lib.AutoTokenizer.from_pretrained(str(name), trust_remote_code=False)
         except (OSError, ValueError) as error:
@@ -143,7 +149,7 @@ class PretrainedTokenizer(HFTokenizer):
 
     def to_transformers(self) -> Any:
         """Return it as `transformers` has it."""
-        lib = transformers()
+        lib = library("transformers")
         options: dict[str, Any] = {f"{kind}_token": token for kind, token in self.special.items()}
         if self.max_len is not None:
             options["model_max_length"] = self.max_len
@@ -172,7 +178,9 @@ def _limit(name: str | Path, claimed: int) -> int | None:
     if claimed < _NO_LIMIT:
         return claimed
     try:
-        config = transformers().AutoConfig.from_pretrained(str(name), trust_remote_code=False)
+        config = library("transformers").AutoConfig.from_pretrained(
+            str(name), trust_remote_code=False
+        )
     except (OSError, ValueError):
         return None
     return positions(config)
@@ -183,9 +191,16 @@ def positions(config: Any) -> int | None:
 
     Args:
         config: The configuration of `transformers`.
+
+    Example:
+        >>> from transformers import BertConfig, RobertaConfig
+        >>> positions(BertConfig(max_position_embeddings=512))
+        512
+        >>> positions(RobertaConfig(max_position_embeddings=514, pad_token_id=1))
+        512
     """
-    most = getattr(config, "max_position_embeddings", None)
-    if most is None or most <= 0:
+    most = getattr(config, "max_position_embeddings", None) or 0
+    if most <= 0:
         return None
     counts_on = any(kind in config.model_type for kind in ("roberta", "camembert", "xmod"))
     return most - config.pad_token_id - 1 if counts_on else most
