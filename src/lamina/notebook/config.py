@@ -1,7 +1,7 @@
 """The settings of a project: the table `[tool.lamina.nb]` of its pyproject.toml."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from lamina.foundation.errors import UnknownNameError
 from lamina.notebook.errors import NotebookError
 from lamina.notebook.plaintext import is_plaintext_notebook
 
-__all__ = ["Config", "find_config", "find_notebooks", "load_config"]
+__all__ = ["Config", "config_of", "find_config", "find_notebooks", "load_config"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,10 @@ class Config:
         git_url: the repository's address.
         doc_host: the address of the documentation site.
         title: the title of the site; the name if empty.
-        custom_sidebar: the site's navigation is written by hand.
+        custom_sidebar: the site's navigation stands in `sidebar.yml` beside the notebooks.
         doc_procs: functions (`module:function`) that change a notebook before its page is made.
+        inventories: sites of Sphinx whose names are linked, such as `https://docs.python.org/3/`;
+            behind the address may stand a file `objects.inv` of the project to use instead.
         cell_timeout_s: the most seconds that a cell may run in tests.
     """
 
@@ -63,6 +65,7 @@ class Config:
     title: str = ""
     custom_sidebar: bool = False
     doc_procs: tuple[str, ...] = ()
+    inventories: tuple[str, ...] = ()
     cell_timeout_s: float = 600.0
 
     @property
@@ -109,6 +112,23 @@ def find_config(path: str | Path = ".") -> Config | None:
         if file.is_file() and (table := _read_toml(file)) is not None:
             return _make_config(file, *table)
     return None
+
+
+def config_of(paths: Sequence[str | Path], *, is_needed: bool = False) -> Config:
+    """Read the settings for a command about some notebooks, which may belong to no project.
+
+    Args:
+        paths: notebooks and folders; the first decides, none stands for the project here.
+        is_needed: refuse notebooks without a project.
+
+    Raises:
+        NotebookError: there is no project, and it is needed or no path is given.
+    """
+    start = paths[0] if paths else "."
+    if is_needed or not paths:
+        return load_config(start)
+    here = Path.cwd()
+    return find_config(start) or Config(root=here, lib_path=here / "package")
 
 
 def _read_toml(file: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:

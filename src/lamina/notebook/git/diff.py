@@ -144,14 +144,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--textconv", action="store_true", help="print one notebook as text, to git"
     )
-    parser.add_argument("--driver", action="store_true", help="take the arguments of git's drivers")
 
 
 def run(options: argparse.Namespace) -> int:
     """Run `lamina nb diff`.
 
     Returns:
-        1 if the notebooks differ, else 0; always 0 when git calls it.
+        1 if the notebooks differ, else 0.
     """
     kinds = {"outputs": options.outputs, "metadata": options.metadata}
     if options.textconv:
@@ -162,7 +161,7 @@ def run(options: argparse.Namespace) -> int:
     for line in _rendered(names, diffs):
         color = _COLORS.get(line[0]) if is_colored else None
         sys.stdout.write(f"\x1b[{color}m{line}\x1b[0m\n" if color else f"{line}\n")
-    return int(bool(diffs) and not options.driver)
+    return int(bool(diffs))
 
 
 def _textconv(path: str, kinds: dict[str, bool]) -> int:
@@ -177,22 +176,11 @@ def _textconv(path: str, kinds: dict[str, bool]) -> int:
 
 def _versions(options: argparse.Namespace) -> tuple[tuple[str, str], Notebook, Notebook]:
     match options.files:
-        case [path, old, _, _, new, _, _, *_] if options.driver:
-            return (f"a/{path}", f"b/{path}"), _read(old, path), _read(new, path)
-        case [path] if not options.driver:
+        case [path]:
             return (f"HEAD:{path}", path), _at_head(Path(path)), read_notebook(path)
-        case [old, new] if not options.driver:
+        case [old, new]:
             return (old, new), read_notebook(old), read_notebook(new)
-    raise NotebookError(
-        f"lamina nb diff: got {len(options.files)} files; expected one or two, or with --driver "
-        "the seven arguments of git."
-    )
-
-
-def _read(file: str, name: str) -> Notebook:
-    """Read a version that git hands over: a temporary file, or /dev/null if there is none."""
-    text = Path(file).read_text(encoding="utf-8")
-    return parse_notebook(text, name) if text.strip() else Notebook()
+    raise NotebookError(f"lamina nb diff: got {len(options.files)} files; expected one or two.")
 
 
 def _at_head(path: Path) -> Notebook:

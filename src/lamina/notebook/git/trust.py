@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lamina.foundation.errors import MissingExtraError
-from lamina.notebook.config import Config, find_config, find_notebooks, load_config
+from lamina.notebook.config import Config, config_of, find_notebooks
 from lamina.notebook.document import read_notebook, render_notebook
 
 __all__ = ["add_arguments", "run", "trust_notebooks"]
@@ -49,8 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run `lamina nb trust`."""
-    start = options.paths[0] if options.paths else "."
-    config = find_config(start) or (Config(root=Path.cwd()) if options.paths else load_config())
+    config = config_of(options.paths)
     for path in trust_notebooks(config, options.paths):
         sys.stdout.write(f"trusted: {config.relative(path)}\n")
     return 0

@@ -24,14 +24,40 @@ from lamina.notebook.directives import (
     parse_directives,
     split_directives,
 )
-from lamina.notebook.document import Cell, Notebook, to_raw
+from lamina.notebook.document import Cell, Notebook, content_hash, to_raw
 from lamina.notebook.errors import NotebookError
 
-__all__ = ["CellRun", "Failure", "NotebookRun", "execute_notebook", "execute_notebook_async"]
+__all__ = [
+    "CellRun",
+    "Failure",
+    "NotebookRun",
+    "RunOptions",
+    "execute_notebook",
+    "execute_notebook_async",
+]
 
 DEFAULT_KERNEL = "python3"
 _QUIET = ("--HistoryManager.hist_file=:memory:", "--log-level=40")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How notebooks are run.
+
+    Args:
+        flags: flags of `tst_flags` whose cells run too.
+        n_workers: how many kernels run at a time; None: one for each processor.
+        timeout_s: the most seconds a cell may take; None takes `cell_timeout_s` of the settings.
+        save: write the outputs of notebooks that passed into their files, cleaned.
+        coverage_folder: where kernels write which lines of the package they ran; None: nowhere.
+    """
+
+    flags: Collection[str] = ()
+    n_workers: int | None = None
+    timeout_s: float | None = None
+    save: bool = False
+    coverage_folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -96,12 +122,7 @@ class NotebookRun:
 
 
 def execute_notebook(
-    notebook: Notebook,
-    config: Config,
-    *,
-    flags: Collection[str] = (),
-    timeout_s: float | None = None,
-    coverage_file: Path | None = None,
+    notebook: Notebook, config: Config, options: RunOptions | None = None
 ) -> NotebookRun:
     """Run a notebook's code cells in a fresh kernel, and put what they put out into the notebook.
 
@@ -114,9 +135,7 @@ def execute_notebook(
     Args:
         notebook: changed in place: the outputs and counts of the cells that ran.
         config: the settings of its project.
-        flags: those of `tst_flags` whose cells run too.
-        timeout_s: the most seconds a cell may take; None takes `cell_timeout_s` of the settings.
-        coverage_file: where the kernel writes which lines of the package it ran; None: nowhere.
+        options: how; `n_workers` and `save` are for `run_notebooks`.
 
     Returns:
         How it fared; failures are in it, not raised.
@@ -125,34 +144,25 @@ def execute_notebook(
         UnknownNameError: a flag is not in `tst_flags`.
         MissingExtraError: nbclient is not installed.
     """
-    return asyncio.run(
-        execute_notebook_async(
-            notebook, config, flags=flags, timeout_s=timeout_s, coverage_file=coverage_file
-        )
-    )
+    return asyncio.run(execute_notebook_async(notebook, config, options))
 
 
 async def execute_notebook_async(
-    notebook: Notebook,
-    config: Config,
-    *,
-    flags: Collection[str] = (),
-    timeout_s: float | None = None,
-    coverage_file: Path | None = None,
+    notebook: Notebook, config: Config, options: RunOptions | None = None
 ) -> NotebookRun:
     """Do what `execute_notebook` does, in a running event loop."""
-    for flag in flags:
+    options = options or RunOptions()
+    for flag in options.flags:
         if flag not in config.tst_flags:
             raise UnknownNameError("flag", flag, config.tst_flags, where="tst_flags")
-    timeout_s = config.cell_timeout_s if timeout_s is None else timeout_s
     run = NotebookRun(notebook.path or Path())
     started = perf_counter()
     try:
         check_directives(notebook, config.tst_flags)
-        chosen = _chosen_cells(notebook, set(config.tst_flags) - set(flags))
+        chosen = _chosen_cells(notebook, set(config.tst_flags) - set(options.flags))
         run.cells = [CellRun(notebook.place(c)) for c in notebook.cells if c.kind == "code"]
         if chosen:
-            async with _kernel(notebook, config, timeout_s, coverage_file) as client:
+            async with _kernel(notebook, config, options) as client:
                 await _run_cells(client, notebook, chosen, run)
     except NotebookError as error:
         run.failure = Failure(error.message, place=error.cell)
@@ -176,9 +186,7 @@ def _chosen_cells(notebook: Notebook, skipped: set[str]) -> dict[int, Cell]:
 
 
 @asynccontextmanager
-async def _kernel(
-    notebook: Notebook, config: Config, timeout_s: float, coverage_file: Path | None
-) -> AsyncIterator[Any]:
+async def _kernel(notebook: Notebook, config: Config, options: RunOptions) -> AsyncIterator[Any]:
     """Start the notebook's kernel and give nbclient's client of it; at the end there is none."""
     try:
         import nbformat
@@ -188,6 +196,7 @@ async def _kernel(
     except ModuleNotFoundError:
         raise MissingExtraError("nbclient", "notebook") from None
 
+    timeout_s = config.cell_timeout_s if options.timeout_s is None else options.timeout_s
     manager = AsyncKernelManager(kernel_name=_kernel_name(notebook))
     node: Any = nbformat.from_dict(_for_kernel(notebook))
     client = NotebookClient(
@@ -195,8 +204,9 @@ async def _kernel(
     )
     try:
         spec = manager.kernel_spec
-        if coverage_file is not None and spec is not None and spec.argv[1:2] == ["-m"]:
-            spec.argv = [spec.argv[0], *_coverage_argv(config, coverage_file), *spec.argv[1:]]
+        if options.coverage_folder and spec is not None and spec.argv[1:2] == ["-m"]:
+            measured = _coverage_argv(notebook, config, options.coverage_folder)
+            spec.argv = [spec.argv[0], *measured, *spec.argv[1:]]
         await manager.start_kernel(
             cwd=_folder(notebook, config),
             env=_environment(config),
@@ -211,7 +221,7 @@ async def _kernel(
         if client.kc is not None:
             client.kc.stop_channels()
         if manager.has_kernel:
-            await manager.shutdown_kernel(now=coverage_file is None)
+            await manager.shutdown_kernel(now=options.coverage_folder is None)
 
 
 def _kernel_name(notebook: Notebook) -> str:
@@ -232,7 +242,8 @@ def _no_kernel(name: str) -> str:
     )
 
 
-def _coverage_argv(config: Config, file: Path) -> list[str]:
+def _coverage_argv(notebook: Notebook, config: Config, folder: Path) -> list[str]:
+    file = folder / f".coverage.{content_hash(str(notebook.path))}"
     return ["-m", "coverage", "run", f"--data-file={file}", f"--source={config.lib_path}"]
 
 

@@ -55,19 +55,17 @@ class NotebookItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run it; the test fails with the cell that fails."""
-        from lamina.notebook.config import Config, find_config
+        from lamina.notebook.config import config_of
         from lamina.notebook.document import read_notebook
-        from lamina.notebook.run.execute import execute_notebook
+        from lamina.notebook.run.execute import RunOptions, execute_notebook
         from lamina.notebook.run.report import describe_failure
 
-        root = self.config.rootpath
-        config = find_config(self.path) or Config(root=root, lib_path=root / "package")
-        run = execute_notebook(
-            read_notebook(self.path),
-            config,
+        config = config_of([self.path])
+        options = RunOptions(
             flags=str(self.config.getoption("nb_flags")).replace(",", " ").split(),
             timeout_s=self.config.getoption("nb_timeout"),
         )
+        run = execute_notebook(read_notebook(self.path), config, options)
         if run.failure:
             raise NotebookFailedError(describe_failure(run, config))
         if run.status == "skipped":

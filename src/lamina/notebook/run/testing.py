@@ -4,45 +4,24 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lamina.foundation.errors import MissingExtraError
 from lamina.notebook.clean import clean_notebook
-from lamina.notebook.config import Config, find_config, find_notebooks, load_config
+from lamina.notebook.config import Config, config_of, find_notebooks
 from lamina.notebook.document import (
-    content_hash,
     read_notebook,
     write_if_changed,
     write_notebook,
 )
 from lamina.notebook.errors import NotebookError
-from lamina.notebook.run.execute import Failure, NotebookRun, execute_notebook_async
+from lamina.notebook.run.execute import Failure, NotebookRun, RunOptions, execute_notebook_async
 from lamina.notebook.run.report import describe_failure, junit_xml, summarize, timing_table
 
-__all__ = ["RunOptions", "add_arguments", "run", "run_notebooks"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """How notebooks are run.
-
-    Args:
-        flags: flags of `tst_flags` whose cells run too.
-        n_workers: how many kernels run at a time; None: one for each processor.
-        timeout_s: the most seconds a cell may take; None takes `cell_timeout_s` of the settings.
-        save: write the outputs of notebooks that passed into their files, cleaned.
-        coverage_folder: where kernels write which lines of the package they ran; None: nowhere.
-    """
-
-    flags: Collection[str] = ()
-    n_workers: int | None = None
-    timeout_s: float | None = None
-    save: bool = False
-    coverage_folder: Path | None = None
+__all__ = ["add_arguments", "run", "run_notebooks"]
 
 
 def run_notebooks(
@@ -103,14 +82,7 @@ async def _run_file(file: Path, config: Config, options: RunOptions) -> Notebook
         notebook = read_notebook(file)
     except NotebookError as error:
         return NotebookRun(file, failure=Failure(error.message, place=error.cell))
-    folder = options.coverage_folder
-    run = await execute_notebook_async(
-        notebook,
-        config,
-        flags=options.flags,
-        timeout_s=options.timeout_s,
-        coverage_file=folder and folder / f".coverage.{content_hash(str(file))}",
-    )
+    run = await execute_notebook_async(notebook, config, options)
     if options.save and run.status == "passed" and file.suffix == ".ipynb":
         clean_notebook(notebook, config)
         write_notebook(notebook)
@@ -137,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
     Returns:
         1 if a notebook failed, else 0.
     """
-    config = _settings(options)
+    config = config_of(options.paths, is_needed=options.coverage)
     if options.coverage and find_spec("coverage") is None:
         raise MissingExtraError("coverage", "notebook")
     with TemporaryDirectory(prefix="lamina-nb-") as folder:
@@ -159,15 +131,6 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write(timing_table(runs, config) + "\n")
     sys.stdout.write(summarize(runs) + "\n")
     return int(any(run.failure for run in runs))
-
-
-def _settings(options: argparse.Namespace) -> Config:
-    start = options.paths[0] if options.paths else "."
-    if config := find_config(start):
-        return config
-    if options.coverage or not options.paths:
-        return load_config(start)  # says what is missing
-    return Config(root=Path.cwd(), lib_path=Path.cwd() / "package")  # notebooks without a project
 
 
 def _say(run: NotebookRun, config: Config) -> None:

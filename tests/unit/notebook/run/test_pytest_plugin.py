@@ -1,5 +1,6 @@
 """Notebooks as items of pytest: only when asked, and then with the notebook's own traceback."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ PLUGIN = ["-p", "lamina_nb", "-p", "no:cacheprovider", "-q"]
 
 def run_pytest(root: Path, *args: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "pytest", *PLUGIN, *args]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=alone)
 
 
 @pytest.fixture

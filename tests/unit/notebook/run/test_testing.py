@@ -14,7 +14,8 @@ from lamina.notebook.cli import main
 from lamina.notebook.config import Config, load_config
 from lamina.notebook.document import Cell, Notebook, read_notebook, write_notebook
 from lamina.notebook.errors import NotebookError
-from lamina.notebook.run.testing import RunOptions, run_notebooks
+from lamina.notebook.run.execute import RunOptions
+from lamina.notebook.run.testing import run_notebooks
 
 PASSES = [
     "import os, pets\nprint(pets.choose(1), os.getcwd().endswith('nbs'), os.environ['IN_TEST'])",
