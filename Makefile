@@ -15,8 +15,9 @@ venv: ## Create or refresh .venv from the tested pins
 demo: venv ## Train on real photographs, save pictures and a model, and use it in a new process
 	$(BIN)/python examples/pets.py
 
-test: check ## Run the checks and the whole test suite
+test: check ## Run the checks, the whole test suite and the tutorials
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
+	OMP_NUM_THREADS=1 $(BIN)/lamina nb test docs/tutorials --n-workers 2
 
 check: venv ## Format, lint, types, layers and the house laws
 	$(BIN)/ruff format --check .
