@@ -1,5 +1,6 @@
 """A loader whose stages are pipelines of transforms, so that batches can be decoded and shown."""
 
+from itertools import repeat
 from typing import Any, Self, Unpack
 
 import torch
@@ -138,7 +139,8 @@ class TfmdDL(DataLoader):
 
         Args:
             b: the batch.
-            preds: a prediction in the form of the targets (such as class indices), or a tuple.
+            preds: a prediction in the form of the targets (such as class indices), or a tuple; what
+                has no target, such as scores, is passed on as it is.
             max_n: how many items at most.
             options: those of the function registered in `show_results` for the types of the batch.
         """
@@ -146,7 +148,9 @@ class TfmdDL(DataLoader):
         preds = tuple(preds) if isinstance(preds, tuple | list) else (preds,)
         typed = tuple(retype(p, y) for p, y in zip(preds, ys or preds, strict=False))
         decoded = self.decode_batch((*xs, *typed), max_n, full=False)
-        outs = L([sample[len(xs) :] for sample in decoded])
+        more = batch_to_samples(preds[len(typed) :], max_n) if preds[len(typed) :] else repeat(())
+        pairs = zip(decoded, more, strict=False)
+        outs = L([(*sample[len(xs) :], *extra) for sample, extra in pairs])
         samples = self.decode_batch(b, max_n, full=False) if ys else decoded
         return show_results(_single(xs), _single(ys), samples, outs, max_n=max_n, **options)
 

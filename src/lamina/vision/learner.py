@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, TypeVar, Unpack
 
 from torch import nn
 
@@ -21,12 +21,18 @@ from lamina.vision.models.unet import UnetArgs, create_unet_model
 from lamina.vision.models.weights import weights_file
 
 __all__ = [
+    "Start",
     "UnetLearnerArgs",
     "VisionLearnerArgs",
+    "check_names",
+    "chosen",
     "cnn_learner",
+    "on_body",
     "unet_learner",
     "vision_learner",
 ]
+
+LearnerT = TypeVar("LearnerT", bound=Learner)
 
 
 class VisionLearnerArgs(LearnerArgs, HeadArgs, total=False):
@@ -76,11 +82,11 @@ def vision_learner(
 
     Source: the fastai paper, "Vision"; discriminative rates: Howard & Ruder 2018.
     """
-    _check_names("vision_learner", options, VisionLearnerArgs)
-    built = _chosen(options, ("cut", "custom_head", *HeadArgs.__annotations__))
+    check_names("vision_learner", options, VisionLearnerArgs)
+    built = chosen(options, ("cut", "custom_head", *HeadArgs.__annotations__))
     built["n_out"] = n_out or infer(dls.task).n_out
-    start = _Start(find_architecture(arch), pretrained, weights, normalize)
-    return _on_body(dls, start, create_vision_model, built, options)
+    start = Start(find_architecture(arch), pretrained, weights, normalize)
+    return on_body(dls, start, create_vision_model, built, options)
 
 
 cnn_learner = vision_learner
@@ -120,20 +126,27 @@ def unet_learner(
 
     Source: the fastai paper, "Vision".
     """
-    _check_names("unet_learner", options, UnetLearnerArgs)
-    built = _chosen(options, ("cut", *UnetArgs.__annotations__))
+    check_names("unet_learner", options, UnetLearnerArgs)
+    built = chosen(options, ("cut", *UnetArgs.__annotations__))
     built["n_out"] = n_out or infer(dls.task).n_out
     act = options.get("act_cls")
     if (name := getattr(act, "__name__", "")) in ACTIVATIONS and ACTIVATIONS[name] is act:
         built["act_cls"] = name  # a file holds no classes of PyTorch
     built["img_size"] = tuple(dls.train.one_batch()[0].shape[-2:])
-    start = _Start(find_architecture(arch).for_maps, pretrained, weights, normalize)
-    return _on_body(dls, start, create_unet_model, built, options)
+    start = Start(find_architecture(arch).for_maps, pretrained, weights, normalize)
+    return on_body(dls, start, create_unet_model, built, options)
 
 
 @dataclass(frozen=True)
-class _Start:
-    """What a model starts from."""
+class Start:
+    """What a model starts from.
+
+    Args:
+        arch: The architecture.
+        pretrained: Whether to take the published weights.
+        weights: A file to take in place of these.
+        normalize: Whether the loaders get the normalisation that the architecture expects.
+    """
 
     arch: Architecture
     pretrained: bool
@@ -142,26 +155,37 @@ class _Start:
 
     @property
     def file(self) -> Path | None:
+        """The file of weights, None to start afresh."""
         if self.weights is not None:
             return Path(self.weights)
         return weights_file(self.arch) if self.pretrained else None
 
 
-def _on_body(
+def on_body(
     dls: Any,
-    start: _Start,
+    start: Start,
     build: Callable[..., nn.Module],
     built: dict[str, Any],
     options: Mapping[str, Any],
-) -> Learner:
-    """Build the model by `build(arch, **built)` and put the learner around it."""
+    kind: type[LearnerT] = Learner,
+) -> LearnerT:
+    """Build a model and put a learner around it, as all learners of vision are made.
+
+    Args:
+        dls: The loaders.
+        start: What the model starts from.
+        build: A savable function; the model is `build(arch, weights=file, **built)`.
+        built: Its keyword arguments.
+        options: Those of the learner, and others.
+        kind: The class of the learner.
+    """
     arch, file = start.arch, start.file
     n_in = built["n_in"] = options.get("n_in") or _channels(dls)
     model = build(arch, weights=file, **built)
     if start.normalize and _fit_the_stats(dls, n_in, len(arch.stats[0])):
         _normalise(dls, arch)
-    learner_options = _chosen(options, LearnerArgs.__annotations__)
-    learn = Learner(dls, model, **{"splitter": split_groups, **learner_options})
+    learner_options = chosen(options, LearnerArgs.__annotations__)
+    learn = kind(dls, model, **{"splitter": split_groups, **learner_options})
     if built.pop("custom_head", None) is None:
         learn.model_spec = ModelSpec(build, {"arch": arch.name, **built})
     if file is not None:
@@ -169,11 +193,13 @@ def _on_body(
     return learn
 
 
-def _chosen(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def chosen(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return the options of these names, as far as they are given."""
     return {name: options[name] for name in names if name in options}
 
 
-def _check_names(where: str, options: Iterable[str], known: type) -> None:
+def check_names(where: str, options: Iterable[str], known: type) -> None:
+    """Refuse options of a learner of vision that are not keys of a `TypedDict`."""
     own = ("pretrained", "weights", "normalize", "n_out")
     refuse_unknown(where, options, [*own, *known.__annotations__])
 

@@ -181,7 +181,7 @@ def show_box_results(
         x: The batch of pictures.
         y: The batch of each target.
         samples: Decoded pictures with their targets.
-        outs: Decoded predictions of the targets.
+        outs: Decoded predictions of the targets, and the scores if there are some.
         max_n: How many at most.
         options: Of the grid; see `GridOptions`.
 
@@ -190,7 +190,15 @@ def show_box_results(
     """
     if not _has_boxes(y):
         return show_results[object, object](x, y, samples, outs, max_n=max_n, **options)
-    return _results(_under_boxes, samples, outs, max_n, options)
+    return _results(_under_boxes, samples, [_with_scores(*out) for out in outs], max_n, options)
+
+
+def _with_scores(boxes: Any, labels: Any, scores: Any = None) -> tuple[Any, Any]:
+    """Write scores after labels; those of what only fills up, which is gone, come last."""
+    if scores is None:
+        return boxes, labels
+    pairs = zip(labels, scores.tolist(), strict=False)
+    return boxes, MultiCategory(f"{label} {score:.0%}" for label, score in pairs)
 
 
 def _batch(draw: Draw, samples: Samples, max_n: int, options: GridOptions) -> L[Any]:
