@@ -90,7 +90,7 @@ def sync_modules(config: Config, *, force: bool = False) -> SyncReport:
 
     Raises:
         NotebookError: a module is not valid Python, or both sides changed the same cell, or an
-            automatic part was edited by hand.
+            automatic part was edited by hand, or a cell stands among those of another notebook.
     """
     notebooks = read_notebooks(config)
     modules = plan_modules(notebooks, config)
@@ -101,6 +101,8 @@ def sync_modules(config: Config, *, force: bool = False) -> SyncReport:
             f"{', '.join(conflicts[:5])}. Undo one of the edits; or run `lamina nb sync --force` "
             "to take the module's, or `lamina nb export --force` to take the notebook's."
         )
+    for change in changes:
+        _refuse_mixed(change)
     report = SyncReport()
     pool = _pool(changes)
     syncs = [_Sync(config, notebooks, change, pool, report) for change in changes]
@@ -158,6 +160,20 @@ def _conflicts(change: _Change) -> Iterator[str]:
     orders = [change.order(side) for side in (change.base, change.found, change.now)]
     if len(set(map(tuple, orders))) == 3:
         yield f"the order of cells in {change.module.name}"
+
+
+def _refuse_mixed(change: _Change) -> None:
+    """Refuse cells that were moved among those of another notebook; their markers say whose."""
+    orders = (change.order(change.found), change.order(change.base))
+    for found, base in zip(*orders, strict=True):
+        names = (found.rpartition("#")[0], base.rpartition("#")[0])
+        if names[0] != names[1]:
+            raise NotebookError(
+                f"from {found} on, the cells of {' and '.join(sorted(names))} are mixed, and each "
+                "notebook is exported as one piece. Move the cell back to its own; or take it into "
+                "the other notebook, as a new cell, by removing its line '# %%'.",
+                change.module.path,
+            )
 
 
 def _pool(changes: list[_Change]) -> dict[str, Cell]:
