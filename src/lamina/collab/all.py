@@ -55,7 +55,6 @@ from lamina.data.external import (
     untar_data,
 )
 from lamina.data.get import (
-    AttrGetter,
     ItemGetter,
     get_files,
     get_image_files,
@@ -199,7 +198,6 @@ from lamina.nn.losses import (
     MSELossFlat,
 )
 from lamina.nn.params import (
-    total_params,
     trainable_params,
 )
 from lamina.nn.pool import (
@@ -234,7 +232,6 @@ from lamina.optim.schedule import (
     SchedNo,
     SchedPoly,
     combine_scheds,
-    combined_cos,
 )
 from lamina.optim.stats import (
     average_grad,
@@ -247,10 +244,6 @@ from lamina.optim.steppers import (
     momentum_step,
     sgd_step,
     weight_decay,
-)
-from lamina.optim.wiring import (
-    listwise,
-    makes,
 )
 from lamina.optim.wrap import (
     OptimWrapper,
@@ -266,7 +259,6 @@ from lamina.tensor.random import (
     set_seed,
 )
 from lamina.tensor.tree import (
-    to_cpu,
     to_device,
     to_np,
 )
@@ -367,9 +359,6 @@ from lamina.train.learner import (
     Learner,
 )
 from lamina.train.lr_finder import (
-    minimum,
-    slide,
-    steep,
     valley,
 )
 from lamina.train.persistence import (
@@ -391,7 +380,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ActivationStats",
     "Adam",
     "AdaptiveConcatPool2d",
-    "AttrGetter",
     "AvgMetric",
     "BCEWithLogitsLossFlat",
     "BnFreeze",
@@ -537,7 +525,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "bind",
     "collab_learner",
     "combine_scheds",
-    "combined_cos",
     "compose",
     "decodes",
     "default_device",
@@ -552,11 +539,8 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "get_image_files",
     "ifnone",
     "l2_reg",
-    "listwise",
     "load_learner",
     "mae",
-    "makes",
-    "minimum",
     "momentum_step",
     "mse",
     "nn",
@@ -582,17 +566,13 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "show_results",
     "similar_items",
     "skm_to_fastai",
-    "slide",
-    "steep",
     "step_stat",
     "subplots",
     "tensor",
-    "to_cpu",
     "to_device",
     "to_np",
     "top_k_accuracy",
     "torch",
-    "total_params",
     "trainable_params",
     "typedispatch",
     "untar_data",

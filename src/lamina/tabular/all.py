@@ -28,7 +28,6 @@ from lamina.data.external import (
     untar_data,
 )
 from lamina.data.get import (
-    AttrGetter,
     ItemGetter,
     get_files,
     get_image_files,
@@ -172,7 +171,6 @@ from lamina.nn.losses import (
     MSELossFlat,
 )
 from lamina.nn.params import (
-    total_params,
     trainable_params,
 )
 from lamina.nn.pool import (
@@ -207,7 +205,6 @@ from lamina.optim.schedule import (
     SchedNo,
     SchedPoly,
     combine_scheds,
-    combined_cos,
 )
 from lamina.optim.stats import (
     average_grad,
@@ -220,10 +217,6 @@ from lamina.optim.steppers import (
     momentum_step,
     sgd_step,
     weight_decay,
-)
-from lamina.optim.wiring import (
-    listwise,
-    makes,
 )
 from lamina.optim.wrap import (
     OptimWrapper,
@@ -300,7 +293,6 @@ from lamina.tensor.random import (
     set_seed,
 )
 from lamina.tensor.tree import (
-    to_cpu,
     to_device,
     to_np,
 )
@@ -401,9 +393,6 @@ from lamina.train.learner import (
     Learner,
 )
 from lamina.train.lr_finder import (
-    minimum,
-    slide,
-    steep,
     valley,
 )
 from lamina.train.persistence import (
@@ -425,7 +414,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ActivationStats",
     "Adam",
     "AdaptiveConcatPool2d",
-    "AttrGetter",
     "AvgMetric",
     "BCEWithLogitsLossFlat",
     "BnFreeze",
@@ -584,7 +572,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "blend",
     "boosting_baseline",
     "combine_scheds",
-    "combined_cos",
     "compose",
     "cont_cat_split",
     "decodes",
@@ -603,12 +590,9 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "get_image_files",
     "ifnone",
     "l2_reg",
-    "listwise",
     "load_learner",
     "mae",
     "make_date",
-    "makes",
-    "minimum",
     "momentum_step",
     "mse",
     "nn",
@@ -634,19 +618,15 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "show_images",
     "show_results",
     "skm_to_fastai",
-    "slide",
-    "steep",
     "step_stat",
     "subplots",
     "tabular_config",
     "tabular_learner",
     "tensor",
-    "to_cpu",
     "to_device",
     "to_np",
     "top_k_accuracy",
     "torch",
-    "total_params",
     "trainable_params",
     "typedispatch",
     "untar_data",

@@ -172,7 +172,6 @@ from lamina.nn.losses import (
     MSELossFlat,
 )
 from lamina.nn.params import (
-    total_params,
     trainable_params,
 )
 from lamina.nn.pool import (
@@ -207,7 +206,6 @@ from lamina.optim.schedule import (
     SchedNo,
     SchedPoly,
     combine_scheds,
-    combined_cos,
 )
 from lamina.optim.stats import (
     average_grad,
@@ -220,10 +218,6 @@ from lamina.optim.steppers import (
     momentum_step,
     sgd_step,
     weight_decay,
-)
-from lamina.optim.wiring import (
-    listwise,
-    makes,
 )
 from lamina.optim.wrap import (
     OptimWrapper,
@@ -239,7 +233,6 @@ from lamina.tensor.random import (
     set_seed,
 )
 from lamina.tensor.tree import (
-    to_cpu,
     to_device,
     to_np,
 )
@@ -447,9 +440,6 @@ from lamina.train.learner import (
     Learner,
 )
 from lamina.train.lr_finder import (
-    minimum,
-    slide,
-    steep,
     valley,
 )
 from lamina.train.persistence import (
@@ -642,7 +632,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "awd_qrnn_lm_config",
     "bind",
     "combine_scheds",
-    "combined_cos",
     "compose",
     "decode_spec_tokens",
     "decodes",
@@ -662,14 +651,11 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ifnone",
     "l2_reg",
     "language_model_learner",
-    "listwise",
     "load_learner",
     "mae",
     "make_vocab",
-    "makes",
     "match_embeds",
     "merge_lora",
-    "minimum",
     "momentum_step",
     "mse",
     "nn",
@@ -693,14 +679,11 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "show_images",
     "show_results",
     "skm_to_fastai",
-    "slide",
-    "steep",
     "step_stat",
     "subplots",
     "tensor",
     "text_classifier_learner",
     "text_vocab",
-    "to_cpu",
     "to_device",
     "to_np",
     "tokenize_csv",
@@ -709,7 +692,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "tokenize_texts",
     "top_k_accuracy",
     "torch",
-    "total_params",
     "trainable_params",
     "typedispatch",
     "untar_data",

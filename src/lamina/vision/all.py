@@ -28,7 +28,6 @@ from lamina.data.external import (
     untar_data,
 )
 from lamina.data.get import (
-    AttrGetter,
     ItemGetter,
     get_files,
     get_image_files,
@@ -189,7 +188,6 @@ from lamina.nn.models.xresnet import (
     xresnet50,
 )
 from lamina.nn.params import (
-    total_params,
     trainable_params,
 )
 from lamina.nn.pool import (
@@ -224,7 +222,6 @@ from lamina.optim.schedule import (
     SchedNo,
     SchedPoly,
     combine_scheds,
-    combined_cos,
 )
 from lamina.optim.stats import (
     average_grad,
@@ -237,10 +234,6 @@ from lamina.optim.steppers import (
     momentum_step,
     sgd_step,
     weight_decay,
-)
-from lamina.optim.wiring import (
-    listwise,
-    makes,
 )
 from lamina.optim.wrap import (
     OptimWrapper,
@@ -256,7 +249,6 @@ from lamina.tensor.random import (
     set_seed,
 )
 from lamina.tensor.tree import (
-    to_cpu,
     to_device,
     to_np,
 )
@@ -357,9 +349,6 @@ from lamina.train.learner import (
     Learner,
 )
 from lamina.train.lr_finder import (
-    minimum,
-    slide,
-    steep,
     valley,
 )
 from lamina.train.persistence import (
@@ -404,6 +393,13 @@ from lamina.vision.blocks import (
     ImageBlock,
     MaskBlock,
     PointBlock,
+)
+from lamina.vision.detection.learner import (
+    SecondLook,
+    detection_learner,
+)
+from lamina.vision.detection.metric import (
+    MeanAveragePrecision,
 )
 from lamina.vision.images import (
     PILImage,
@@ -457,7 +453,6 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ActivationStats",
     "Adam",
     "AdaptiveConcatPool2d",
-    "AttrGetter",
     "AvgMetric",
     "BBoxBlock",
     "BBoxLblBlock",
@@ -533,6 +528,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "MSELossFlat",
     "MaskBlock",
     "MaskSplitter",
+    "MeanAveragePrecision",
     "MergeLayer",
     "Metric",
     "MixUp",
@@ -585,6 +581,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "SchedLin",
     "SchedNo",
     "SchedPoly",
+    "SecondLook",
     "SegmentationDataLoaders",
     "SegmentationDataloaders",
     "Self",
@@ -627,13 +624,13 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "bind",
     "cnn_learner",
     "combine_scheds",
-    "combined_cos",
     "compose",
     "create_head",
     "create_vision_model",
     "decodes",
     "default_device",
     "delegates",
+    "detection_learner",
     "dispatch",
     "encodes",
     "error_rate",
@@ -646,11 +643,8 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ifnone",
     "imagenet_stats",
     "l2_reg",
-    "listwise",
     "load_learner",
     "mae",
-    "makes",
-    "minimum",
     "mobilenet_v2",
     "momentum_step",
     "mse",
@@ -677,18 +671,14 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "show_images",
     "show_results",
     "skm_to_fastai",
-    "slide",
     "squeezenet1_1",
-    "steep",
     "step_stat",
     "subplots",
     "tensor",
-    "to_cpu",
     "to_device",
     "to_np",
     "top_k_accuracy",
     "torch",
-    "total_params",
     "trainable_params",
     "typedispatch",
     "unet_learner",
