@@ -1,6 +1,8 @@
 """`collab_learner`: a network for ratings or choices, and a learner that recommends."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Unpack
 
 from torch import nn
@@ -14,6 +16,7 @@ from lamina.foundation.signatures import signature_names
 from lamina.nn.losses import MSELossFlat
 from lamina.tabular.learner import TabularLearner
 from lamina.tabular.models.embedding_mlp import TabularConfig, get_emb_sz
+from lamina.tensor.random import no_random
 from lamina.train.learner import LearnerArgs
 from lamina.train.persistence import ModelSpec
 
@@ -102,14 +105,27 @@ def collab_learner(  # noqa: PLR0913 - the known signature
         given |= {"emb_szs": get_emb_sz(dls, emb_szs), "layers": list(layers or [n_factors])}
     else:
         given["n_factors"] = n_factors
+        if not implicit:
+            given.setdefault("start", _start(dls, given.get("y_range")))
     spec = _spec(dls, given, use_nn=use_nn)
-    model = _with_names(spec.build(), dls)
+    seed = options.get("seed")
+    with nullcontext() if seed is None else no_random(seed, reproducible=False):
+        model = _with_names(spec.build(), dls)
     model.catalogue.fill(*dls.train.dataset.tensors[:2])  # pyright: ignore[reportCallIssue,reportAttributeAccessIssue] - a `Catalogue`
     learn = CollabLearner(dls, model, own_loss if loss_func is None else loss_func, **options)
     learn.model_spec = spec
     if implicit:
         learn.add_cb(NegativeSampling(negatives, exclude_seen=exclude_seen))
     return learn
+
+
+def _start(dls: Any, y_range: tuple[float, float] | None) -> float:
+    """Return the score, before bounds, that gives the mean of the training rows."""
+    mean = float(dls.train.dataset.tensors[2].double().mean())
+    if y_range is None:
+        return mean
+    share = (mean - y_range[0]) / (y_range[1] - y_range[0])
+    return math.log(share / (1 - share)) if 0 < share < 1 else 0.0
 
 
 def _spec(dls: Any, config: dict[str, Any], *, use_nn: bool) -> ModelSpec:

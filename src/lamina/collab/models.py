@@ -72,6 +72,7 @@ class _Dot(nn.Module):
     """A score that is a dot product of two sides and their biases."""
 
     y_range: Range
+    start: float
 
     def user_side(self, x_cat: Tensor, x_cont: Tensor) -> Side:
         """Vectors and biases of users."""
@@ -82,7 +83,8 @@ class _Dot(nn.Module):
         raise NotImplementedError
 
     def bound(self, scores: Tensor) -> Tensor:
-        """Bring scores into `y_range`."""
+        """Bring scores, counted from `start`, into `y_range`."""
+        scores = scores + self.start if self.start else scores
         return scores if self.y_range is None else sigmoid_range(scores, *self.y_range)
 
     def forward(self, x_cat: Tensor, x_cont: Tensor | None = None) -> Tensor:
@@ -102,6 +104,8 @@ class EmbeddingDotBias(_Dot):
         n_users: Users, with the unknown one.
         n_items: Items, with the unknown one.
         y_range: Bounds of the output.
+        start: What biases are counted from, before bounds; `collab_learner` gives the mean of the
+            training rows, so that it answers for users and items that are unknown.
 
     Shapes: codes `(b, 2)`, user first, to `(b,)`.
 
@@ -114,11 +118,21 @@ class EmbeddingDotBias(_Dot):
 
     classes: Mapping[Any, Sequence[Any]] | None = None
 
-    def __init__(self, n_factors: int, n_users: int, n_items: int, y_range: Range = None) -> None:
+    def __init__(
+        self,
+        n_factors: int,
+        n_users: int,
+        n_items: int,
+        y_range: Range = None,
+        start: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.y_range = y_range
+        self.y_range, self.start = y_range, start
         self.u_weight, self.u_bias = Embedding(n_users, n_factors), Embedding(n_users, 1)
         self.i_weight, self.i_bias = Embedding(n_items, n_factors), Embedding(n_items, 1)
+        with torch.no_grad():
+            for table in (self.u_weight, self.u_bias, self.i_weight, self.i_bias):
+                table.weight[0] = 0
 
     @classmethod
     def from_classes(
@@ -208,6 +222,7 @@ class TowerDot(_Dot):
         item_conts: Which columns of numbers do; the others belong to the user and the occasion.
         y_range: Bounds of the output.
         hidden: The share of users and items whose code is hidden in training.
+        start: As of `EmbeddingDotBias`.
 
     Example:
         >>> model = TowerDot(4, [10, 20, 3], 1, item_cats=[2])
@@ -226,9 +241,10 @@ class TowerDot(_Dot):
         item_conts: Sequence[int] = (),
         y_range: Range = None,
         hidden: float = 0.1,
+        start: float = 0.0,
     ) -> None:
         super().__init__()
-        self.y_range, self.hidden = y_range, hidden
+        self.y_range, self.hidden, self.start = y_range, hidden, start
         self.embeds = nn.ModuleList([Embedding(n, n_factors + 1) for n in sizes])
         self.numbers = nn.ModuleList([nn.Linear(1, n_factors + 1) for _ in range(n_cont)])
         self.item_cats, self.item_conts = [1, *item_cats], list(item_conts)

@@ -101,7 +101,7 @@ def test_features_speak_for_a_new_user(ratings):
 
 def test_layers_take_further_columns(ratings):
     options = {"item_features": ["kind"], "time_name": "time"}
-    learn = fitted(ratings, lr=0.01, learner={"use_nn": True, "y_range": (0, 5.5)}, **options)
+    learn = fitted(ratings, 30, 0.03, learner={"use_nn": True, "y_range": (0, 5.5)}, **options)
     assert learn.recommend(0, k=2, exclude_seen=False).shape == (2, 2)
     assert learn.validate()[0] < 1.5
 
@@ -111,6 +111,20 @@ def test_wrong_names_are_refused(ratings):
         CollabDataLoaders.from_df(ratings, item_name="films")
     with pytest.raises(UnknownArgumentError):
         CollabDataLoaders.from_df(ratings, valid_pc=0.1)
+
+
+def test_who_is_unknown_gets_the_mean_before_training(ratings):
+    dls = CollabDataLoaders.from_df(ratings, seed=42, device="cpu")
+    mean = dls.train.dataset.tensors[2].mean()
+    for y_range in ((0, 5.5), None):
+        model = collab_learner(dls, y_range=y_range, seed=42).model
+        torch.testing.assert_close(model(torch.zeros(1, 2).long())[0], mean)
+
+
+def test_a_seed_decides_the_first_weights(ratings):
+    dls = CollabDataLoaders.from_df(ratings, seed=42, device="cpu")
+    first, again = (collab_learner(dls, seed=3).model.u_weight.weight for _ in range(2))
+    assert first.equal(again)
 
 
 def test_the_last_row_of_each_user_is_left_out():
