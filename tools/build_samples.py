@@ -13,6 +13,7 @@ import io
 import json
 import sys
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,6 +125,18 @@ TABLE = (
         changes="none",
     ),
     Sample(
+        name="ratings",
+        holds="6,076 made-up ratings (0.5 to 5.0), of 100 invented users for 100 invented titles: "
+        "`ratings.csv` with userId, movieId, rating, timestamp; `titles.csv` with movieId, title, "
+        "genre",
+        origin="synthetic: drawn by `ratings` in tools/build_samples.py from four hidden tastes, "
+        "with seed 42; no person and no film is behind it",
+        licence="CC0 1.0",
+        attribution="Lamina",
+        changes="none; laid out like the well-known samples of film ratings, whose licences do not "
+        "allow to ship them",
+    ),
+    Sample(
         name="names18",
         holds="about 20,000 surnames of 18 languages, one text file per language",
         origin="https://github.com/spro/practical-pytorch",
@@ -224,6 +237,30 @@ def build_archive(sample: Sample, folder: Path) -> bytes:
     return packed.getvalue()
 
 
+def ratings(folder: Path) -> None:
+    """Draw the synthetic ratings: mean, biases, four hidden tastes, noise; times in order."""
+    import numpy as np
+
+    rng = np.random.default_rng(42)
+    n, genres = 100, ("Comedy", "Drama", "Mystery", "Western")
+    genre = rng.integers(0, 4, n)
+    tastes = rng.normal(0, 0.7, (n, 4))
+    films = 0.35 * rng.normal(size=(n, 4)) + np.eye(4)[genre]
+    score = 3.4 + rng.normal(0, 0.4, (n, 1)) + rng.normal(0, 0.4, n) + tastes @ films.T
+    score = ((score + rng.normal(0, 0.4, (n, n))) * 2).round().clip(1, 10) / 2
+    often = rng.beta(2, 1.5, (n, 1)) * rng.beta(4, 1.2, n)
+    rows = rng.permutation(np.argwhere(rng.random((n, n)) < 1.35 * often))
+    times = 1_500_000_000 + rng.integers(60, 20_000, len(rows)).cumsum()
+    lines = [f"{u + 1},{f + 1},{score[u, f]},{t}" for (u, f), t in zip(rows, times, strict=True)]
+    titles = [f"{f + 1},Invented Title {f + 1:03},{genres[g]}" for f, g in enumerate(genre)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in (
+        ("ratings.csv", ["userId,movieId,rating,timestamp", *lines]),
+        ("titles.csv", ["movieId,title,genre", *titles]),
+    ):
+        (folder / name).write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
 def build_weights(path: Path) -> bytes:
     """Read a state dict without running code from it and give it as safetensors, keys unchanged."""
     import safetensors.torch
@@ -236,6 +273,9 @@ def build_weights(path: Path) -> bytes:
 def build(sample: Sample, source_dir: Path) -> None:
     """Write one sample's file."""
     source = source_dir / (sample.source or sample.name)
+    if sample.name == "ratings":
+        source = Path(tempfile.mkdtemp()) / sample.name
+        ratings(source)
     if sample.is_weights:
         content = build_weights(source)
     else:
@@ -260,8 +300,9 @@ def index() -> dict[str, dict[str, str | int]]:
 
 INTRODUCTION = """# Samples
 
-Small, real data sets and weights under open licences, so that everything can be tried and tested
-without a network. `untar_data` serves them by name; `index.json` holds size and SHA-256 of each.
+Small data sets and weights under open licences, so that everything can be tried and tested
+without a network; all are real but `ratings`, which is synthetic.
+`untar_data` serves them by name; `index.json` holds size and SHA-256 of each.
 This page and the index are written by `tools/build_samples.py`; the notices that the licences
 ask for are in `NOTICES.txt`. Each archive has one top folder with the name of the set.
 The licences below are those of the data; they are not changed by Lamina's own (Apache-2.0).

@@ -185,6 +185,7 @@ class URLs:
     NAMES18 = _bundled("names18")
     OXFORD_PETS = _bundled("oxford_pets")
     PENGUINS = _bundled("penguins")
+    RATINGS = _bundled("ratings")
     TITANIC = _bundled("titanic")
     TOKENIZERS = _bundled("tokenizers")
     UDHR_MULTILINGUAL = _bundled("udhr_multilingual")
