@@ -15,14 +15,16 @@ from lamina.data.transform import ItemTransform
 from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
 from lamina.foundation.signatures import strict
-from lamina.tensor.random import bernoulli, uniform
+from lamina.tensor.random import bernoulli
 from lamina.tensor.types import TensorImage
+from lamina.vision.augmentation.draws import Draw, drawn
 from lamina.vision.augmentation.spatial import float_batch
 from lamina.vision.parts import each_part, parts_of
 
 __all__ = ["Brightness", "Contrast", "Hue", "Lighting", "Saturation", "relight", "turn_hue"]
 
 _COLOURS = 3
+_AMOUNTS = ("brightness", "contrast", "saturation", "hue")
 
 
 def relight(
@@ -110,9 +112,11 @@ class Lighting(ItemTransform, overrides_verbs=True):
         hue: Hue turns by up to this fraction of the colour circle either way; 0 is off. Images
             without three channels have none.
         batch: Whether all items of a batch get the same draw.
+        draw: Decides the brightness (0.5 is none), factor or turn of the only one that is on; see
+            `drawn`. Each item still has it with probability `p`.
 
     Raises:
-        ContractError: An amount is not below 1.
+        ContractError: An amount is not below 1, or `draw` is for several.
 
     Example:
         >>> x = TensorImage(torch.rand(2, 3, 8, 8))
@@ -128,11 +132,15 @@ class Lighting(ItemTransform, overrides_verbs=True):
     p: float = 0.75
     hue: float = 0.0
     batch: bool = False
+    draw: Draw = None
 
     def __post_init__(self) -> None:
-        for name in ("brightness", "contrast", "saturation", "hue"):
+        for name in _AMOUNTS:
             if not 0 <= (amount := getattr(self, name)) < 1:
                 raise ContractError(f"Lighting: {name}={amount}. Expected 0 (off) to below 1.")
+        on = [name for name in _AMOUNTS if getattr(self, name)]
+        if self.draw is not None and len(on) != 1:
+            raise ContractError(f"Lighting: draw= for {on}. Expected exactly one that is not 0.")
 
     def __call__(self, x: Any, split_idx: int | None = None) -> Any:
         """Relight the images of the batch `x`, in training."""
@@ -164,23 +172,26 @@ class Lighting(ItemTransform, overrides_verbs=True):
         if not self.brightness:
             return None
         half = self.brightness / 2
-        return torch.where(bernoulli(n, self.p), uniform(n, 0.5 - half, 0.5 + half), 0.5)
+        return torch.where(bernoulli(n, self.p), drawn(n, 0.5 - half, 0.5 + half, self.draw), 0.5)
 
     def _factors(self, n: int, most: float) -> Tensor | None:
         if not most:
             return None
-        low = math.log1p(-most)
-        return torch.where(bernoulli(n, self.p), uniform(n, low, -low).exp(), 1.0)
+        low, is_on = math.log1p(-most), bernoulli(n, self.p)
+        free = self.draw is None
+        return torch.where(
+            is_on, drawn(n, low, -low).exp() if free else drawn(n, 0, 0, self.draw), 1.0
+        )
 
     def _turns(self, n: int) -> Tensor | None:
         if not self.hue:
             return None
-        return torch.where(bernoulli(n, self.p), uniform(n, -self.hue, self.hue), 0.0)
+        return torch.where(bernoulli(n, self.p), drawn(n, -self.hue, self.hue, self.draw), 0.0)
 
 
 @strict
 def Brightness(  # noqa: N802  # a constructor
-    max_lighting: float = 0.2, p: float = 0.75, *, batch: bool = False
+    max_lighting: float = 0.2, p: float = 0.75, draw: Draw = None, *, batch: bool = False
 ) -> Lighting:
     """`Lighting` that only changes the brightness.
 
@@ -188,12 +199,12 @@ def Brightness(  # noqa: N802  # a constructor
         >>> Brightness(0.3).brightness
         0.3
     """
-    return Lighting(brightness=max_lighting, p=p, batch=batch)
+    return Lighting(brightness=max_lighting, p=p, draw=draw, batch=batch)
 
 
 @strict
 def Contrast(  # noqa: N802  # as Brightness
-    max_lighting: float = 0.2, p: float = 0.75, *, batch: bool = False
+    max_lighting: float = 0.2, p: float = 0.75, draw: Draw = None, *, batch: bool = False
 ) -> Lighting:
     """`Lighting` that only changes the contrast.
 
@@ -201,12 +212,12 @@ def Contrast(  # noqa: N802  # as Brightness
         >>> Contrast(0.3, p=1.0).contrast
         0.3
     """
-    return Lighting(contrast=max_lighting, p=p, batch=batch)
+    return Lighting(contrast=max_lighting, p=p, draw=draw, batch=batch)
 
 
 @strict
 def Saturation(  # noqa: N802  # as Brightness
-    max_lighting: float = 0.2, p: float = 0.75, *, batch: bool = False
+    max_lighting: float = 0.2, p: float = 0.75, draw: Draw = None, *, batch: bool = False
 ) -> Lighting:
     """`Lighting` that only changes the saturation.
 
@@ -214,12 +225,12 @@ def Saturation(  # noqa: N802  # as Brightness
         >>> Saturation(0.3).saturation
         0.3
     """
-    return Lighting(saturation=max_lighting, p=p, batch=batch)
+    return Lighting(saturation=max_lighting, p=p, draw=draw, batch=batch)
 
 
 @strict
 def Hue(  # noqa: N802  # as Brightness
-    max_hue: float = 0.1, p: float = 0.75, *, batch: bool = False
+    max_hue: float = 0.1, p: float = 0.75, draw: Draw = None, *, batch: bool = False
 ) -> Lighting:
     """`Lighting` that only turns the hue, by up to `max_hue` of the colour circle.
 
@@ -227,4 +238,4 @@ def Hue(  # noqa: N802  # as Brightness
         >>> Hue().hue
         0.1
     """
-    return Lighting(hue=max_hue, p=p, batch=batch)
+    return Lighting(hue=max_hue, p=p, draw=draw, batch=batch)

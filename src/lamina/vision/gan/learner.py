@@ -10,13 +10,7 @@ from lamina.metrics.base import ValueMetric
 from lamina.train.callback import Callback
 from lamina.train.learner import Learner, LearnerArgs
 from lamina.train.persistence import ModelSpec
-from lamina.vision.gan.losses import (
-    CriticLoss,
-    GANLoss,
-    GeneratorLoss,
-    gan_loss_from_func,
-    wgan_losses,
-)
+from lamina.vision.gan import losses
 from lamina.vision.gan.models import GANModule
 from lamina.vision.gan.training import FixedGANSwitcher, GANTrainer
 
@@ -74,8 +68,8 @@ class GANLearner(Learner):
         dls: Any,
         generator: nn.Module | ModelSpec,
         critic: nn.Module | ModelSpec,
-        gen_loss_func: GeneratorLoss,
-        crit_loss_func: CriticLoss,
+        gen_loss_func: losses.GeneratorLoss,
+        crit_loss_func: losses.CriticLoss,
         **options: Unpack[GANArgs],
     ) -> None:
         refuse_unknown(type(self).__name__, options, GANArgs.__annotations__)
@@ -84,7 +78,7 @@ class GANLearner(Learner):
         names = ("gen_first", "switch_eval", "show_img", "clip")
         trainer = GANTrainer(**{name: given.pop(name) for name in names if name in given})
         model = GANModule(_built(generator), _built(critic))
-        loss = GANLoss(gen_loss_func, crit_loss_func, model)
+        loss = losses.GANLoss(gen_loss_func, crit_loss_func, model)
         metrics = [
             ValueMetric(lambda name=name: trainer.last_loss(name), f"{name}_loss")
             for name in trainer.losses
@@ -114,9 +108,9 @@ class GANLearner(Learner):
         """
         gen_loss: Any = gen_learn.loss_func
         crit_loss: Any = crit_learn.loss_func
-        losses = gan_loss_from_func(gen_loss, crit_loss, weights_gen)
+        both = losses.gan_loss_from_func(gen_loss, crit_loss, weights_gen)
         made = cls(
-            gen_learn.dls, gen_learn.model, crit_learn.model, *losses, switcher=switcher, **options
+            gen_learn.dls, gen_learn.model, crit_learn.model, *both, switcher=switcher, **options
         )
         made.generator_spec = gen_learn.model_spec
         return made
@@ -146,7 +140,9 @@ class GANLearner(Learner):
         """
         given: SharedGANArgs = {"switch_eval": False, **options}
         switcher = switcher or FixedGANSwitcher(n_crit=5, n_gen=1)
-        return cls(dls, generator, critic, *wgan_losses(), switcher=switcher, clip=clip, **given)
+        return cls(
+            dls, generator, critic, *losses.wgan_losses(), switcher=switcher, clip=clip, **given
+        )
 
     def export(self, fname: str | Path = "export.lamina") -> Path:
         """Write the generator, with what prediction needs, to one file; see `Learner.export`."""

@@ -14,12 +14,7 @@ from lamina.nn.models.mobilenet import mobilenet_v2
 from lamina.nn.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from lamina.nn.models.squeezenet import squeezenet1_1
 from lamina.nn.models.xresnet import XRESNETS
-from lamina.vision.models.from_timm import (
-    PREFIX,
-    TimmNetwork,
-    find_timm_network,
-    groups_by_depth,
-)
+from lamina.vision.models import from_timm
 
 __all__ = ["ARCHITECTURES", "Architecture", "Stats", "find_architecture", "imagenet_stats"]
 
@@ -150,8 +145,9 @@ def find_architecture(arch: str | Build | Architecture) -> Architecture:
 
 
 def _of_timm(name: str) -> Architecture:
-    body = find_timm_network(name, ARCHITECTURES.names())
-    maps = TimmNetwork(body.name, maps=True)
-    same: dict[str, Any] = {"name": PREFIX + body.name, "groups": groups_by_depth, **body.facts}
+    body = from_timm.find_timm_network(name, ARCHITECTURES.names())
+    maps = from_timm.TimmNetwork(body.name, maps=True)
+    groups, name = from_timm.groups_by_depth, from_timm.PREFIX + body.name
+    same: dict[str, Any] = {"name": name, "groups": groups, **body.facts}
     with_maps = Architecture(build=maps, fetch=maps.fetch, **same)
     return Architecture(build=body, fetch=body.fetch, cut=1, maps=with_maps, **same)

@@ -52,7 +52,7 @@ class TimmNetwork:
             state = self(pretrained=True).state_dict()
         except (OSError, RuntimeError) as e:
             raise DownloadError(
-                f"The weights of {PREFIX}{self.name} could not be had from timm: {_told(e)}. Pass "
+                f"The weights of {PREFIX}{self.name} could not be had from timm: {e!r}. Pass "
                 "pretrained=False, or weights=, a file."
             ) from e
         with atomic_write(file) as temporary:
@@ -132,10 +132,6 @@ def _create(name: str, **options: Any) -> Any:
         return _timm().create_model(name, dynamic_img_size=True, **options)
     except TypeError:
         return _timm().create_model(name, **options)
-
-
-def _told(error: Exception) -> str:
-    return str(error) or type(error).__name__
 
 
 def _timm() -> Any:

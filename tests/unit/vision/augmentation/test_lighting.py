@@ -3,9 +3,18 @@ from colorsys import hsv_to_rgb, rgb_to_hsv
 import pytest
 import torch
 
+from lamina.foundation.errors import ContractError
 from lamina.foundation.seeding import Randomness, using
 from lamina.tensor.types import TensorImage, plain
-from lamina.vision.augmentation.lighting import Hue, Lighting, relight, turn_hue
+from lamina.vision.augmentation.lighting import (
+    Brightness,
+    Contrast,
+    Hue,
+    Lighting,
+    Saturation,
+    relight,
+    turn_hue,
+)
 
 
 def ramp(dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -136,3 +145,31 @@ def test_one_draw_of_light_for_the_whole_batch_on_demand():
     with using(Randomness(0)):
         out = plain(Lighting(0.5, 0.5, 0.5, p=1.0, hue=0.3, batch=True)(x, split_idx=0))
     torch.testing.assert_close(out, out[:1].expand_as(out))
+
+
+@pytest.mark.parametrize(
+    ("make", "amount", "by_hand"),
+    [
+        (Brightness, 0.7, {"brightness": 0.7}),
+        (Contrast, 1.5, {"contrast": 1.5}),
+        (Saturation, 0.0, {"saturation": 0.0}),
+        (Hue, 0.25, {"hue": 0.25}),
+    ],
+)
+def test_the_caller_may_decide_how_much(make, amount: float, by_hand: dict[str, float]):
+    x = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    done = make(p=1.0, draw=amount)(TensorImage(x), split_idx=0)
+    expected = relight(x, **{name: torch.full((2,), value) for name, value in by_hand.items()})
+    torch.testing.assert_close(plain(done), expected)
+
+
+def test_each_item_gets_what_the_caller_draws_for_it():
+    x = torch.full((3, 3, 2, 2), 0.5)
+    levels = torch.tensor([0.2, 0.5, 0.8])
+    done = Brightness(p=1.0, draw=lambda n: levels[:n])(TensorImage(x), split_idx=0)
+    torch.testing.assert_close(plain(done)[:, 0, 0, 0], levels)
+
+
+def test_one_number_does_not_say_two_amounts():
+    with pytest.raises(ContractError, match="Expected exactly one that is not 0"):
+        Lighting(brightness=0.2, contrast=0.2, draw=0.7)
