@@ -296,6 +296,26 @@ def test_numbers_of_texts_stay_in_their_range(reviews, tmp_path):
     assert (preds.flatten() - stars.flatten()).abs().mean() < 1.5
 
 
+@pytest.mark.parametrize(
+    ("labels", "block", "n_out"),
+    [(["label", "kind"], None, 4), (["stars", "length"], RegressionBlock(n_out=2), 2)],
+)
+def test_several_columns_of_targets(reviews, tmp_path, labels, block, n_out):
+    table = reviews.assign(kind=reviews.text.str.split().str[4], stars=1.5, length=3.0)
+    dls = TextDataLoaders.from_df(
+        table, tmp_path, text_col="text", label_col=labels, y_block=block, seed=1, bs=8,
+        device="cpu",
+    )  # fmt: skip
+    learn = text_classifier_learner(dls, config=SMALL, pretrained=False, seed=1)
+    with learn.no_bar():
+        learn.fit_one_cycle(2, 0.02)
+    again = load_learner(learn.export())
+
+    told = [each.predict("an awful book")[2] for each in (learn, again)]
+    assert told[0].shape == (n_out,)
+    torch.testing.assert_close(*told)
+
+
 def test_unknown_names_are_refused(lm, dls):
     with pytest.raises(UnknownArgumentError, match="Did you mean 'n_layers'"):
         text_classifier_learner(dls, config={"n_layer": 2})

@@ -185,6 +185,12 @@ def add_words(
         n_words: How many to add.
         sampling: Which may come, and how likely they are.
         unknown: The number of a token that never comes.
+
+    Example:
+        >>> from lamina.text.models.build import get_language_model
+        >>> model = get_language_model("AWD_LSTM", 30, {"emb_sz": 8, "n_hid": 12, "n_layers": 1})
+        >>> len(add_words(model, [2, 5], 3, Sampling(), None))
+        3
     """
     training, device = model.training, next(model.parameters()).device
     model.eval()

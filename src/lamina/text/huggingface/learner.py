@@ -14,7 +14,7 @@ from lamina.nn.losses.labels import CrossEntropyLossFlat
 from lamina.tensor.bundle import read_bundle
 from lamina.text.huggingface.groups import groups_by_depth
 from lamina.text.huggingface.lora import adapt, lora_settings, merged
-from lamina.text.huggingface.masking import MaskTokens
+from lamina.text.huggingface.masking import MaskTokens, ShiftLabels
 from lamina.text.huggingface.model import (
     Layout,
     PretrainedModel,
@@ -204,7 +204,8 @@ def pretrained_language_model_learner(
     """Make what `language_model_learner` returns for the name of a model.
 
     Args:
-        dls: Loaders of streams, or for a masked model of texts.
+        dls: Loaders of streams, or for a masked model of texts; or of dicts as the collators of
+            `transformers` make them, which mask already, and whose labels are not shifted yet.
         name: A folder, or a name on the hub.
         start: What the model begins with.
         objective: What is asked for: the next token, or those that were masked.
@@ -218,8 +219,11 @@ def pretrained_language_model_learner(
     model = _model(dls, name, objective, start, {})
     options.setdefault("loss_func", CrossEntropyLossFlat())
     learn = _learner(PretrainedLMLearner, dls, model, start, options)
-    if objective == "masked":
-        learn.add_cb(MaskTokens.of(learn.tokenizer))
+    tokenizer = find_tokenizer(dls)
+    if objective == "masked" and tokenizer is not None:
+        learn.add_cb(MaskTokens.of(tokenizer))
+    elif tokenizer is None and objective == "causal":
+        learn.add_cb(ShiftLabels())
     return learn
 
 
@@ -261,6 +265,15 @@ def merge_lora(learn: Any) -> None:
 
     Raises:
         ContractError: The model has none.
+
+    Example:
+        >>> from lamina.text.huggingface.model import build_pretrained
+        >>> config = {"model_type": "gpt2", "n_embd": 8, "n_head": 2, "n_layer": 1}
+        >>> model = build_pretrained("causal", config, lora={"r": 2})
+        >>> learn = PretrainedLMLearner(([], []), model, loss_func=CrossEntropyLossFlat())
+        >>> merge_lora(learn)
+        >>> type(learn.model.model).__name__
+        'GPT2LMHeadModel'
     """
     _need_adapters(learn, "merge_lora")
     learn.model.model = learn.model.model.merge_and_unload()
@@ -276,6 +289,16 @@ def find_tokenizer(dls: Any) -> PretrainedTokenizer | None:
 
     Args:
         dls: The loaders.
+
+    Example:
+        >>> from lamina.data.block import DataBlock
+        >>> from lamina.text.blocks import TextBlock
+        >>> from lamina.text.tokenizers.fast import HFTokenizer
+        >>> trained = HFTokenizer.trained(["low lower"] * 9, "bpe", 300, special_toks=["[PAD]"])
+        >>> tok = PretrainedTokenizer(trained.json, {"pad": "[PAD]"})
+        >>> dls = DataBlock(TextBlock(tok)).dataloaders(["low", "lower"] * 9, bs=2)
+        >>> find_tokenizer(dls) is tok
+        True
     """
     lists = getattr(getattr(dls[min(1, len(dls) - 1)], "dataset", None), "tls", ())
     steps = (step for each in lists for step in each.tfms if isinstance(step, Tokenizer))

@@ -1,18 +1,18 @@
 # ruff: noqa: D102 - the events are documented in lamina.train.events
-"""Masked language modelling: tokens are hidden, and the model is asked which they were."""
+"""What a language model is asked: which tokens were hidden, or which one comes next."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lamina.foundation.errors import ContractError
 from lamina.foundation.seeding import base_seed, derive
 from lamina.text.huggingface.tokenizer import PretrainedTokenizer
 from lamina.train.callback import Callback
 
-__all__ = ["MaskTokens", "mask_tokens"]
+__all__ = ["MaskTokens", "ShiftLabels", "mask_tokens"]
 
 _HIDDEN, _OTHER = 0.8, 0.9  # up to here the mask stands, up to there another token
 _IGNORED = -100
@@ -77,6 +77,23 @@ class MaskTokens(Callback):
         )
         learn.x = {**learn.x, "input_ids": hidden} if isinstance(learn.x, Mapping) else hidden
         learn.y = asked
+
+
+class ShiftLabels(Callback):
+    """Make the token that follows the target, for dicts whose labels are their own tokens.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> labels = torch.tensor([[5, 6, 7]])
+        >>> learn = SimpleNamespace(x={"input_ids": labels}, y=labels, yb=(labels,))
+        >>> ShiftLabels().before_batch(learn)
+        >>> learn.y
+        tensor([[   6,    7, -100]])
+    """
+
+    def before_batch(self, learn: Any) -> None:
+        if learn.yb and isinstance(learn.x, Mapping):
+            learn.y = nn.functional.pad(learn.y[:, 1:], (0, 1), value=_IGNORED)
 
 
 def mask_tokens(

@@ -45,6 +45,10 @@ class Layout:
         pad_first: Whether it is at the front.
         sep_idx: The number of the token after a part of a text, if the model is told the parts.
         is_padded: Whether there is padding at all; streams have none.
+
+    Example:
+        >>> Layout(pad_idx=1, pad_first=True).mask(torch.tensor([[1, 1, 5, 6]]))
+        tensor([[0, 0, 1, 1]])
     """
 
     pad_idx: int = 0
@@ -211,6 +215,15 @@ def load_pretrained_model(
     Raises:
         ContractError: It can't be had, or there is no model of the kind for it.
         UnknownArgumentError: A name in `config` is unknown.
+
+    Example:
+        >>> import tempfile
+        >>> from transformers import GPT2Config
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     GPT2Config(n_embd=8, n_head=2, n_layer=1).save_pretrained(folder)
+        ...     model = load_pretrained_model(folder, "causal", Layout(), {}, pretrained=False)
+        >>> type(model.bare).__name__
+        'GPT2LMHeadModel'
     """
     lib = library("transformers")
     try:

@@ -190,6 +190,15 @@ def test_lower_precision_and_accumulation(reviews, models, tmp_path):
     assert learn.recorder.losses[-1] > 0
 
 
+def test_rates_are_searched_and_layers_listed(reviews, models, tmp_path):
+    learn = make(reviews, models("bert"), tmp_path)
+    with learn.no_bar():
+        found = learn.lr_find(num_it=10, show_plot=False)
+
+    assert found is not None
+    assert "Embedding" in str(learn.summary())
+
+
 def dicts(reviews, folder):
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     rows = [

@@ -212,6 +212,21 @@ def test_a_tuned_reader_goes_on_to_a_classifier(masked, reviews, models, tmp_pat
         other.load_encoder(file)
 
 
+@pytest.mark.parametrize(("kind", "objective"), [("bert", "masked"), ("llama", "causal")])
+def test_dicts_of_collators_are_asked_for_the_same(reviews, models, tmp_path, kind, objective):
+    folder = models(kind)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    collate = transformers.DataCollatorForLanguageModeling(tokenizer, mlm=objective == "masked")
+    torch.manual_seed(0)
+    batch = collate([tokenizer(text) for text in reviews.text[:8]])
+    learn = language_model_learner(([batch], [batch]), folder, objective=objective, path=tmp_path)
+
+    loss = learn.validate()[0]
+
+    with torch.no_grad():
+        assert loss == pytest.approx(learn.model.bare.eval()(**batch).loss.item(), rel=1e-4)
+
+
 def test_too_long_a_window_is_refused(reviews, models):
     dls = streams(reviews, models("gpt2"), seq_len=65)
 

@@ -76,6 +76,14 @@ def test_merging_keeps_the_answers(adapted, reviews, models, tmp_path, kind):
     assert learn.model.adapted  # saving a merged copy leaves the learner as it is
 
 
+def test_checkpoints_of_adapters(adapted, reviews, models, tmp_path):
+    file = adapted("bert").save("kept")
+    again = make(reviews, models("bert"), tmp_path, lora={"r": 4}).load(file)
+
+    assert answers(again, reviews).equal(answers(adapted("bert"), reviews))
+    fit(again, 1)
+
+
 @pytest.mark.parametrize("kind", ["bert", "gpt2"])
 def test_exported_with_adapters(adapted, reviews, kind):
     again = load_learner(adapted(kind).export())

@@ -9,6 +9,7 @@ from lamina.foundation.errors import ContractError
 from lamina.tensor.bundle import read_bundle, write_bundle
 from lamina.text.blocks import TextBlock
 from lamina.text.huggingface.tokenizer import PretrainedTokenizer, positions
+from lamina.text.tokenize import tokenize_texts
 
 KINDS = ("bert", "gpt2", "llama")
 TEXT = "this is a lovely film"
@@ -48,6 +49,15 @@ def test_transformers_reads_what_it_writes(models, kind, tmp_path):
     assert again(TEXT)["input_ids"] == numbers(tok, TEXT)
     assert again.padding_side == ("left" if kind == "llama" else "right")
     assert again.model_max_length == 64
+
+
+def test_tokens_are_kept_in_files(models, tmp_path):
+    tok = PretrainedTokenizer.from_pretrained(models("bert"))
+    found = tokenize_texts([TEXT, "so good"], tok=tok, cache=tmp_path)
+
+    assert found[0][0] == "[CLS]"
+    assert found.path is not None
+    assert found.path.parent == tmp_path
 
 
 def test_texts_are_cut_with_the_last_mark_kept(models):
