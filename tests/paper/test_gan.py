@@ -13,9 +13,7 @@ import torch
 from lamina.optim.recipes import RMSProp
 from lamina.train.persistence import ModelSpec
 from lamina.vision.all import *
-from lamina.vision.gan.data import InvisibleTensor, generate_noise
-from lamina.vision.gan.learner import GANLearner
-from lamina.vision.gan.models import basic_critic, basic_generator
+from lamina.vision.gan.data import InvisibleTensor
 
 pytestmark = pytest.mark.slow
 NOISE = 32

@@ -401,6 +401,20 @@ from lamina.vision.detection.learner import (
 from lamina.vision.detection.metric import (
     MeanAveragePrecision,
 )
+from lamina.vision.gan.data import (
+    generate_noise,
+)
+from lamina.vision.gan.learner import (
+    GANLearner,
+)
+from lamina.vision.gan.models import (
+    basic_critic,
+    basic_generator,
+)
+from lamina.vision.gan.training import (
+    AdaptiveGANSwitcher,
+    FixedGANSwitcher,
+)
 from lamina.vision.images import (
     PILImage,
     PILImageBW,
@@ -453,6 +467,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "ActivationStats",
     "Adam",
     "AdaptiveConcatPool2d",
+    "AdaptiveGANSwitcher",
     "AvgMetric",
     "BBoxBlock",
     "BBoxLblBlock",
@@ -496,11 +511,13 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "F1Score",
     "F1ScoreMulti",
     "FileSplitter",
+    "FixedGANSwitcher",
     "Flatten",
     "Flip",
     "FlipItem",
     "FocalLossFlat",
     "FuncSplitter",
+    "GANLearner",
     "GradientAccumulation",
     "GradientCheckpointing",
     "GradientClip",
@@ -621,6 +638,8 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "aug_transforms",
     "average_grad",
     "average_sqr_grad",
+    "basic_critic",
+    "basic_generator",
     "bind",
     "cnn_learner",
     "combine_scheds",
@@ -635,6 +654,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "encodes",
     "error_rate",
     "funcs_kwargs",
+    "generate_noise",
     "get_annotations",
     "get_files",
     "get_grid",
