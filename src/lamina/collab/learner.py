@@ -49,7 +49,6 @@ def collab_learner(  # noqa: PLR0913 - the known signature
     layers: Sequence[int] | None = None,
     config: Mapping[str, Any] | None = None,
     y_range: tuple[float, float] | None = None,
-    loss_func: Callable[..., Any] | None = None,
     *,
     objective: str = "rating",
     negatives: int = 1,
@@ -68,12 +67,11 @@ def collab_learner(  # noqa: PLR0913 - the known signature
         layers: Sizes of the hidden layers; `[n_factors]` if not given.
         config: Further options of the network.
         y_range: Bounds of the output.
-        loss_func: The loss; None takes the one of the objective.
         objective: "rating" learns the numbers; "bpr" and "sampled_softmax" learn that what was
             chosen is better than what is drawn at random.
         negatives: How many items are drawn per row.
         exclude_seen: Whether items of the user's training rows are not drawn.
-        options: Of `Learner`: `metrics`, `lr`, `cbs`, `opt_func`, `wd`...
+        options: Of `Learner`: `loss_func` (default that of the objective), `metrics`, `lr`...
 
     Raises:
         UnknownArgumentError: A name in `options` or `config` is unknown.
@@ -112,7 +110,9 @@ def collab_learner(  # noqa: PLR0913 - the known signature
     with nullcontext() if seed is None else no_random(seed, reproducible=False):
         model = _with_names(spec.build(), dls)
     model.catalogue.fill(*dls.train.dataset.tensors[:2])  # pyright: ignore[reportCallIssue,reportAttributeAccessIssue] - a `Catalogue`
-    learn = CollabLearner(dls, model, own_loss if loss_func is None else loss_func, **options)
+    if options.get("loss_func") is None:
+        options["loss_func"] = own_loss
+    learn = CollabLearner(dls, model, **options)
     learn.model_spec = spec
     if implicit:
         learn.add_cb(NegativeSampling(negatives, exclude_seen=exclude_seen))

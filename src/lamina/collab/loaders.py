@@ -46,7 +46,6 @@ class CollabDataLoaders(TabularDataLoaders):
         user_name: Any = None,
         item_name: Any = None,
         rating_name: Any = None,
-        seed: int | None = None,
         path: str | Path = ".",
         *,
         splitter: Callable[[Any], Any] | None = None,
@@ -64,7 +63,6 @@ class CollabDataLoaders(TabularDataLoaders):
             user_name: the column of users; the first if not given.
             item_name: the column of items; the second if not given.
             rating_name: the column of ratings; the third if not given.
-            seed: decides the split, and all that is random in the loaders.
             path: where a learner of these loaders keeps its files.
             splitter: in place of `valid_pct`; called with the frame.
             user_features: columns that describe users, or a frame with the column of users and
@@ -72,7 +70,7 @@ class CollabDataLoaders(TabularDataLoaders):
             item_features: likewise for items.
             time_name: the column of times, if they are to be a feature.
             implicit: whether rows only say what was chosen; then no ratings are read.
-            options: see `LoadersArgs`.
+            options: see `LoadersArgs`; `seed` decides the split, too.
 
         Raises:
             UnknownNameError: a column is missing.
@@ -87,9 +85,8 @@ class CollabDataLoaders(TabularDataLoaders):
         _require(df, extra)
         conts, cats = cont_cat_split(df[extra]) if extra else ([], [])
         df = df.assign(**{rating: 1.0}) if implicit else df
-        splits = (splitter or RandomSplitter(valid_pct, seed=seed))(df)
+        splits = (splitter or RandomSplitter(valid_pct, seed=options.get("seed")))(df)
         to = Tabular(df, None, [user, item, *cats], conts, rating, RegressionBlock(), splits)
-        options["seed"] = seed
         parts = (to.subset(i) for i in range(to.n_subsets))
         dls = cls.from_dsets(*parts, path=path, **options)
         dls.item_columns = item_columns
