@@ -4,7 +4,7 @@ BIN := .venv/bin
 INTEROP := .venv-interop/bin
 export PYTHON ?= python3
 
-.PHONY: help venv demo test check test-interop bench facade format clean
+.PHONY: help venv demo test check test-interop bench docs facade format clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ test-interop: ## Test against torchvision and timm in a second environment (6 GB
 
 bench: venv ## Run every benchmark
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+
+docs: venv ## Build the documentation into out/site; broken links are an error
+	$(BIN)/lamina nb docs --strict
 
 facade: venv ## Write the all.py facades from the modules' __all__
 	$(BIN)/python tools/facade.py

@@ -37,9 +37,11 @@ def is_plaintext_notebook(path: Path) -> bool:
 def parse_plaintext(text: str, path: Path) -> dict[str, Any]:
     """Return the notebook in a text file as the dictionary that an `.ipynb` file holds."""
     jupytext = _jupytext()
+    from nbformat import ValidationError
+
     try:
         raw = json.loads(json.dumps(jupytext.reads(text, fmt=dict(_FORMATS[path.suffix]))))
-    except (ValueError, KeyError, SyntaxError) as error:
+    except (ValueError, KeyError, SyntaxError, ValidationError) as error:
         raise NotebookError(f"is no text notebook: {error}", path) from error
     for cell in raw["cells"]:
         del cell["id"]  # made up by jupytext; not in the file

@@ -12,6 +12,7 @@ from lamina.notebook.config import load_config
 from lamina.notebook.document import Cell, Notebook, write_if_changed, write_notebook
 from lamina.notebook.errors import NotebookError
 from lamina.notebook.export import export_notebooks
+from lamina.notebook.project.readme import render_readme
 
 __all__ = ["add_arguments", "new_project", "run"]
 
@@ -35,7 +36,7 @@ def new_project(
 ) -> list[Path]:
     """Write a project into a git repository, and export its modules.
 
-    It has a pyproject.toml with the settings, an index notebook (which becomes the README), a
+    It has a pyproject.toml with the settings, an index notebook and the README made from it, a
     notebook with a first module, and workflows that test it and publish its documentation. Files
     that exist are left as they are.
 
@@ -72,6 +73,10 @@ def new_project(
             write_notebook(_notebook(text), file)
             written.append(file)
     config = load_config(root)
+    readme = root / "README.md"
+    if not readme.exists():
+        write_if_changed(readme, render_readme(config)[0])
+        written.append(readme)
     return written + export_notebooks(config).written
 
 

@@ -1,0 +1,1 @@
+"""The documentation of a project: pages from notebooks, reference from docstrings, one site."""
