@@ -119,7 +119,7 @@ class DetectionLearner(Learner):
         places = (boxes[0][found].view(-1, 2, 2) - first) / (last - first) * size
         places = torch.minimum(places.clamp(min=0), size).view(-1, 4)
         batch = x, TensorBBox(boxes), TensorMultiCategory(labels)
-        names = dl.decode_batch(batch, max_n=1)[0][-1]
+        names = self.dls.decode_batch(batch, max_n=1)[0][-1]
         answer = TensorBBox(places), names, scores[0][found]
         return (picture, *answer) if with_input else answer
 
