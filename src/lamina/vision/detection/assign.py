@@ -22,6 +22,10 @@ class Aims:
         boxes: `(b, n_cells, 4)`: the box of the object that the cell answers for, or any.
         scores: `(b, n_cells, n_out)`: the score of each label, from 0 for no such object to the
             overlap that can be hoped for.
+
+    Example:
+        >>> Aims(torch.zeros(1, 2, 4), torch.tensor([[[0.0, 0.75], [0.0, 0.0]]])).weights
+        tensor([[0.7500, 0.0000]])
     """
 
     boxes: Tensor

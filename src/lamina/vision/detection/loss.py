@@ -49,7 +49,7 @@ class DetectionLoss:
 
     pad_idx: int | None = 0
     min_score: float = 0.3
-    max_overlap: float = 0.6
+    max_overlap: float = 0.5
     max_boxes: int = 100
     n_candidates: int = 300
     box_weight: float = 2.0
