@@ -11,6 +11,7 @@ from lamina.data.normalize import Normalize
 from lamina.data.task import DenseNumbers
 from lamina.foundation.errors import refuse_unknown
 from lamina.nn.activations import ACTIVATIONS
+from lamina.nn.init import InitFunc
 from lamina.train.infer import infer
 from lamina.train.learner import Learner, LearnerArgs
 from lamina.train.persistence import ModelSpec
@@ -40,6 +41,7 @@ class VisionLearnerArgs(LearnerArgs, HeadArgs, total=False):
 
     cut: int | None
     custom_head: nn.Module | None
+    init: InitFunc | None
     n_in: int | None
 
 
@@ -74,7 +76,7 @@ def vision_learner(
         normalize: Whether to add the normalisation, unless the loaders have one.
         n_out: Outputs; what the data's task needs when not given.
         options: Of `Learner` (`metrics`, `lr`, `cbs`, `opt_func`...), of `create_head` (`ps`,
-            `lin_ftrs`, `y_range`...), and `cut`, `custom_head`, `n_in`.
+            `lin_ftrs`, `y_range`...), and `cut`, `custom_head`, `init` of the head, `n_in`.
 
     Raises:
         UnknownArgumentError: A name in `options` is unknown.
@@ -83,7 +85,7 @@ def vision_learner(
     Source: the fastai paper, "Vision"; discriminative rates: Howard & Ruder 2018.
     """
     check_names("vision_learner", options, VisionLearnerArgs)
-    built = chosen(options, ("cut", "custom_head", *HeadArgs.__annotations__))
+    built = chosen(options, ("cut", "custom_head", "init", *HeadArgs.__annotations__))
     built["n_out"] = n_out or infer(dls.task).n_out
     start = Start(find_architecture(arch), pretrained, weights, normalize)
     return on_body(dls, start, create_vision_model, built, options)
@@ -186,6 +188,7 @@ def on_body(
         _normalise(dls, arch)
     learner_options = chosen(options, LearnerArgs.__annotations__)
     learn = kind(dls, model, **{"splitter": split_groups, **learner_options})
+    built.pop("init", None)  # a file has the weights
     if built.pop("custom_head", None) is None:
         learn.model_spec = ModelSpec(build, {"arch": arch.name, **built})
     if file is not None:
@@ -194,12 +197,21 @@ def on_body(
 
 
 def chosen(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return the options of these names, as far as they are given."""
+    """Return the options of these names, as far as they are given.
+
+    Example:
+        >>> chosen({"lr": 0.1, "ps": 0.5}, ["lr", "cbs"])
+        {'lr': 0.1}
+    """
     return {name: options[name] for name in names if name in options}
 
 
 def check_names(where: str, options: Iterable[str], known: type) -> None:
-    """Refuse options of a learner of vision that are not keys of a `TypedDict`."""
+    """Refuse options of a learner of vision that are not keys of a `TypedDict`.
+
+    Example:
+        >>> check_names("vision_learner", {"cut": 3}, VisionLearnerArgs)
+    """
     own = ("pretrained", "weights", "normalize", "n_out")
     refuse_unknown(where, options, [*own, *known.__annotations__])
 

@@ -6,8 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
+from lamina.train.persistence import load_learner
 from lamina.vision.augmentation.resize import Resize
 from lamina.vision.learner import vision_learner
 from lamina.vision.loaders import ImageDataLoaders
@@ -63,7 +66,7 @@ def darkening(tmp_path, monkeypatch):
     del sys.modules["darkening"]
 
 
-def make_learner(folder, *tfms):
+def make_learner(folder, *tfms, **options):
     dls = ImageDataLoaders.from_name_func(
         folder,
         sorted(folder.glob("*.png")),
@@ -72,7 +75,7 @@ def make_learner(folder, *tfms):
         seed=0,
         item_tfms=[*tfms, Resize(32)],
     )
-    return vision_learner(dls, "resnet18", pretrained=False, default_cbs=False)
+    return vision_learner(dls, "resnet18", pretrained=False, default_cbs=False, **options)
 
 
 def test_the_file_is_a_header_of_json_and_numbers_up_to_its_end(folder):
@@ -104,6 +107,14 @@ def test_a_transform_of_ones_own_is_named_and_loads_when_allowed(folder, darkeni
     assert "'darkening:Darken'" in refusal
     assert "import Darken from darkening and pass allow=[Darken]" in refusal
     assert json.loads(probabilities) == pytest.approx(learn.predict(picture)[2].tolist(), abs=1e-6)
+
+
+def test_how_weights_began_is_not_kept(folder):
+    learn = make_learner(folder, init=nn.init.zeros_)
+    *_, last = learn.model.head.parameters()
+    again = load_learner(learn.export(folder / "model.lamina"))
+    assert not learn.model.head[-1][-1].weight.any()
+    torch.testing.assert_close([*again.model.head.parameters()][-1], last.cpu())
 
 
 def test_a_model_of_another_application_says_what_to_import(folder):

@@ -1,5 +1,6 @@
 """`GANLearner`: two networks in one learner, from two learners, or as a Wasserstein GAN."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -79,10 +80,7 @@ class GANLearner(Learner):
         trainer = GANTrainer(**{name: given.pop(name) for name in names if name in given})
         model = GANModule(_built(generator), _built(critic))
         loss = losses.GANLoss(gen_loss_func, crit_loss_func, model)
-        metrics = [
-            ValueMetric(lambda name=name: trainer.last_loss(name), f"{name}_loss")
-            for name in trainer.losses
-        ]
+        metrics = [ValueMetric(partial(trainer.last_loss, n), f"{n}_loss") for n in trainer.losses]
         super().__init__(dls, model, loss, **given)
         self.metrics = [*metrics, *self.metrics]
         self.add_cbs([trainer, switcher])
@@ -147,14 +145,12 @@ class GANLearner(Learner):
     def export(self, fname: str | Path = "export.lamina") -> Path:
         """Write the generator, with what prediction needs, to one file; see `Learner.export`."""
         model: Any = self.model
-        alone = Learner(self.dls, model.generator, _same, path=self.path, default_cbs=False)
+        alone = Learner(
+            self.dls, model.generator, nn.functional.mse_loss, path=self.path, default_cbs=False
+        )
         alone.model_spec, alone.target_types = self.generator_spec, self.target_types
         return alone.export(fname)
 
 
 def _built(network: nn.Module | ModelSpec) -> nn.Module:
     return network.build() if isinstance(network, ModelSpec) else network
-
-
-def _same(pred: Any, _target: Any) -> Any:
-    return pred

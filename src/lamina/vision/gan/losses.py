@@ -1,7 +1,6 @@
 """The losses of the two networks, and the one callable that has both."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +9,7 @@ from lamina.vision.gan.models import GANModule
 
 __all__ = ["AdaptiveLoss", "GANLoss", "accuracy_thresh_expand", "gan_loss_from_func"]
 
-GeneratorLoss = Callable[[Tensor, Tensor, Any], Tensor]  # (judgement, picture, target)
+GeneratorLoss = Callable[..., Tensor]  # (judgement, picture, targets)
 CriticLoss = Callable[[Tensor, Tensor], Tensor]  # (of real pictures, of made ones)
 
 
@@ -41,9 +40,7 @@ class GANLoss:
         """
         model = self.gan_model
         if model.gen_mode:
-            return self.gen_loss_func(
-                model.critic(pred), pred, target[0] if len(target) == 1 else target
-            )
+            return self.gen_loss_func(model.critic(pred), pred, *target)
         with torch.no_grad():
             made = model.generator(*target)
         return self.crit_loss_func(pred, model.critic(made))
@@ -109,9 +106,9 @@ def gan_loss_from_func(
     """
     of_critic, own = weights_gen or (1.0, 1.0)
 
-    def generator(judged: Tensor, made: Tensor, target: Any) -> Tensor:
+    def generator(judged: Tensor, made: Tensor, *target: Tensor) -> Tensor:
         fooled = loss_crit(judged, judged.new_ones(len(judged)))
-        return of_critic * fooled + own * loss_gen(made, target)
+        return of_critic * fooled + own * loss_gen(made, *target)
 
     def critic(real: Tensor, made: Tensor) -> Tensor:
         missed = loss_crit(real, real.new_ones(len(real)))
