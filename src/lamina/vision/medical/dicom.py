@@ -221,7 +221,7 @@ def show_dicom(
     return show_image(x.numpy(), ax, cmap=cmap, **options)
 
 
-def as_dict(dataset: Any, px_summ: bool = True, window: Window = "brain") -> dict[str, Any]:  # noqa: FBT001
+def as_dict(dataset: Any, px_summ: bool = True, window: Window = "brain") -> dict[str, Any]:  # noqa: FBT001  # as it is known
     """The tags of a data set as one row: texts and numbers by the names of the tags.
 
     A tag with several values gives a column for each, `ImagePosition`, `ImagePosition1`...
@@ -279,7 +279,7 @@ def from_dicoms(
     return pd.DataFrame(list(parallel(_row, fns, px_summ, window, n_workers=n_workers)))
 
 
-def _row(file: File, px_summ: bool, window: Window) -> dict[str, Any]:  # noqa: FBT001
+def _row(file: File, px_summ: bool, window: Window) -> dict[str, Any]:  # noqa: FBT001  # handed on by parallel
     try:
         return as_dict(dcmread(file), px_summ, window)
     except DataError as e:
