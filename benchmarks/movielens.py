@@ -7,6 +7,7 @@ The data are not shipped: their licence excludes commercial use. Nothing was tun
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,12 +19,12 @@ from lamina.collab.metrics import ranking_metrics
 from lamina.data.split import RandomSplitter, TimeSplitter
 
 
-def biases(train: pd.DataFrame, valid: pd.DataFrame) -> float:
+def biases(train: Any, valid: Any) -> float:
     """The error of mean, user and item biases, shrunk by 5 ratings, in five rounds."""
     mean = train["rating"].mean()
-    found = {name: pd.Series(dtype=float) for name in ("userId", "movieId")}
+    found: dict[str, Any] = {name: pd.Series(dtype=float) for name in ("userId", "movieId")}
 
-    def of(df: pd.DataFrame, name: str) -> pd.Series:
+    def of(df: Any, name: str) -> Any:
         return df[name].map(found[name]).fillna(0.0).astype(float)
 
     for _ in range(5):
@@ -41,14 +42,15 @@ def baselines(
     from scipy.sparse import csr_matrix
     from scipy.sparse.linalg import svds
 
+    settings: Any = {"random_state": 42}
     seen = csr_matrix((np.ones(len(train)), (train[:, 0], train[:, 1])), counts)
     centred = csr_matrix((ratings - mean, (train[:, 0], train[:, 1])), counts)
     norms = np.sqrt(np.asarray(seen.sum(0)).ravel()).clip(1)
     near = (seen.T @ seen).toarray() / norms[:, None] / norms
     np.fill_diagonal(near, 0)
     near[near < np.partition(near, -50, axis=1)[:, -50:-49]] = 0
-    left, sizes, right = svds(seen, 50, random_state=42)
-    shown, weight, films = svds(centred, 50, random_state=42)
+    left, sizes, right = svds(seen, 50, **settings)
+    shown, weight, films = svds(centred, 50, **settings)
     return {
         "popularity": np.tile(np.asarray(seen.sum(0)).ravel(), (counts[0], 1)),
         "item-kNN (cosine, 50)": seen @ near,
@@ -57,10 +59,10 @@ def baselines(
     }
 
 
-def ranked(scores: np.ndarray, dls: CollabDataLoaders, k: int = 10) -> dict[str, float]:
+def ranked(array: np.ndarray, dls: CollabDataLoaders, k: int = 10) -> dict[str, float]:
     """The measures of `evaluate_ranking` (threshold 4) for given scores."""
     cats = dls.train.dataset.tensors[0]
-    scores = torch.as_tensor(scores).float().clone()
+    scores = torch.as_tensor(array).float().clone()
     scores[cats[:, 0], cats[:, 1]] = scores[:, 0] = -torch.inf
     valid, _, y = dls.valid.dataset.tensors
     good = (valid > 0).all(1) & (y.flatten() >= 4)
@@ -78,12 +80,12 @@ def row(split: str, name: str, error: float, found: dict[str, float]) -> None:
     print(f"| {split} | {name} | {error:.4f} | " + " | ".join(f"{v:.4f}" for v in figures) + " |")
 
 
-def learnt(df: pd.DataFrame, splitter: object, seed: int, split: str, *, bpr: bool) -> None:
+def learnt(df: Any, splitter: Any, seed: int, split: str, *, bpr: bool) -> None:
     """Train the dot product on ratings or choices, and print its row."""
     dls = CollabDataLoaders.from_df(
         df, splitter=splitter, bs=256, seed=seed, device="cpu", implicit=bpr
     )
-    options = {"objective": "bpr", "negatives": 4} if bpr else {"y_range": (0, 5.5)}
+    options: Any = {"objective": "bpr", "negatives": 4} if bpr else {"y_range": (0, 5.5)}
     learn = collab_learner(dls, 50, wd=0.1, seed=seed, **options)
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(5, 5e-3)
@@ -93,14 +95,14 @@ def learnt(df: pd.DataFrame, splitter: object, seed: int, split: str, *, bpr: bo
         return
     scored = CollabDataLoaders.from_df(df, splitter=splitter, bs=256, device="cpu")
     with torch.no_grad():
-        model = learn.model.eval()
+        model: Any = learn.model.eval()
         scores = model.u_weight.weight @ model.i_weight.weight.T + model.i_bias.weight.T
     row(split, f"Lamina, BPR, seed {seed}", np.nan, ranked(scores.numpy(), scored))
 
 
 def main() -> None:
     """Print a row per split, seed and model."""
-    df = pd.read_csv(next(Path(sys.argv[1]).glob("ratings.csv*")))
+    df: Any = pd.read_csv(next(Path(sys.argv[1]).glob("ratings.csv*")))
     print("| split | model | RMSE | NDCG@10 | recall@10 | coverage@10 |\n|---|---|---|---|---|---|")
     for name, splitter in (
         ("random", RandomSplitter(0.2, seed=42)),
