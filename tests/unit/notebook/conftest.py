@@ -1,5 +1,6 @@
 """Projects of notebooks in a temporary folder."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,16 @@ class Project:
         path.write_text(text.replace(old, new, 1), "utf-8")
 
 
+@pytest.fixture(scope="session")
+def make_project() -> Callable[[Path], Project]:
+    def make(root: Path) -> Project:
+        settings = '[project]\nname = "pets"\n[tool.lamina.nb]\n'
+        (root / "pyproject.toml").write_text(settings)
+        return Project(root)
+
+    return make
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    settings = '[project]\nname = "pets"\n[tool.lamina.nb]\n'
-    (tmp_path / "pyproject.toml").write_text(settings)
-    return Project(tmp_path)
+def project(tmp_path: Path, make_project: Callable[[Path], Project]) -> Project:
+    return make_project(tmp_path)

@@ -19,6 +19,7 @@ __all__ = ["Reference", "documented_members", "load_package", "public_modules"]
 
 WIDTH = 88
 _DOCTEST = re.compile(r"^>>> .*(?:\n.+)*", re.MULTILINE)
+_PIPE = re.compile(r"(`[^`]*`)|\|")  # code keeps its pipes; others would begin a column
 _FACADES = {"all"}  # modules that only gather names
 _SKIPPED = ("self", "cls")
 
@@ -205,7 +206,7 @@ def _row(name: str, parameter: Any, text: str) -> str:
     is_variadic = parameter is not None and parameter.kind.name.startswith("var_")
     default = parameter.default if parameter is not None and not is_variadic else None
     shown = code(default) if default is not None else ""
-    described = " ".join(text.split()).replace("|", r"\|")
+    described = _PIPE.sub(lambda m: m[1] or r"\|", " ".join(text.split()))
     return f"| `{name}`{{.nb-parameter}} | {described} | {kind} | {shown} |"
 
 
@@ -214,8 +215,13 @@ def _escaped(title: str) -> str:
 
 
 def code(text: Any) -> str:
-    """Return a text as code in Markdown; empty where there is none."""
-    return f"`{' '.join(str(text).split())}`".replace("|", r"\|") if str(text) else ""
+    """Return a text as code in Markdown, on one line; empty where there is none.
+
+    Example:
+        >>> code("int | None")
+        '`int | None`'
+    """
+    return f"`{' '.join(str(text).split())}`" if str(text) else ""
 
 
 def _section(section: Any) -> str:
@@ -242,7 +248,12 @@ def _item(part: Any, kind: str) -> str:
 
 
 def with_examples(text: str) -> str:
-    """Put fences around what a docstring shows of a session."""
+    r"""Put fences around what a docstring shows of a session.
+
+    Example:
+        >>> with_examples(">>> 1 + 1\n2")
+        '```pycon\n>>> 1 + 1\n2\n```'
+    """
     parts: list[str] = []
     position = 0
     for match in _DOCTEST.finditer(text):

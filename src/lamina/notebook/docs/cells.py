@@ -109,12 +109,22 @@ def _with_attachments(text: str, cell: Cell) -> str:
 
 
 def joined(text: Any) -> str:
-    """Return a text of nbformat, which may be a list of lines, as one string."""
+    r"""Return a text of nbformat, which may be a list of lines, as one string.
+
+    Example:
+        >>> joined(["a\n", "b"])
+        'a\nb'
+    """
     return text if isinstance(text, str) else "".join(map(str, text))
 
 
 def decoded(data: Any) -> bytes:
-    """Return the bytes of a picture in an output."""
+    """Return the bytes of a picture in an output.
+
+    Example:
+        >>> decoded("QUJD")
+        b'ABC'
+    """
     return base64.b64decode(joined(data))
 
 

@@ -131,5 +131,10 @@ def _symbols(
 
 
 def fill_slots(page: str, slots: list[str]) -> str:
-    """Put the outputs into the rendered page."""
+    """Put the outputs into the rendered page.
+
+    Example:
+        >>> fill_slots('<p>Out:</p><div id="nb-slot-0"></div>', ["<b>1</b>"])
+        '<p>Out:</p><b>1</b>'
+    """
     return _SLOT.sub(lambda match: slots[int(match[1])], page)

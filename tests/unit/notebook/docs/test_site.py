@@ -40,10 +40,10 @@ class Count:
 GREET = """#| exports
 def greet(
     name: str,  # whom to greet
-    times: int = 1,  # how often | at most
+    times: int | None = 1,  # how often | at most, `1 | 2`
 ) -> str:  # the greeting
     "Greet, see `os.path.join` and `Count.next`."
-    return f"Hello, {name}" * times
+    return f"Hello, {name}" * (times or 0)
 """
 
 
@@ -79,8 +79,9 @@ def fill(project) -> None:
     export_notebooks(project.config)
 
 
-@pytest.fixture
-def site(project) -> Site:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, make_project) -> Site:
+    project = make_project(tmp_path_factory.mktemp("pets"))
     fill(project)
     return build_site(project.config)
 
@@ -138,7 +139,8 @@ def test_the_reference_has_signatures_parameters_and_sources(site: Site) -> None
         assert 'id="pets.core.Count.next"' in page
         assert "class Count(start: int = 0)" in plain
         assert "the first number." in plain
-        assert "how often | at most" in plain
+        assert "how often | at most, 1 | 2" in plain
+        assert "<td><code>int | None</code></td>" in page
         assert "Returns the greeting" in plain
         assert "&gt;&gt;&gt; Count(1).next()" in plain
         assert re.search(r"https://example\.org/pets/blob/main/pets/core\.py#L\d+-L\d+", page)
@@ -146,7 +148,7 @@ def test_the_reference_has_signatures_parameters_and_sources(site: Site) -> None
 
 def test_exports_shows_the_code_and_export_does_not(site: Site) -> None:
     plain = re.sub(r"<[^>]+>", "", text(site, "00_core.html"))
-    assert 'return f"Hello, {name}" * times' in plain
+    assert 'return f"Hello, {name}" * (times or 0)' in plain
     assert "self.start = start" not in plain
 
 
