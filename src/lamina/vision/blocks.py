@@ -10,6 +10,7 @@ from lamina.data.normalize import IntToFloatTensor
 from lamina.data.task import DenseNumbers
 from lamina.foundation.signatures import strict
 from lamina.vision import check, show  # noqa: F401  # what the doctor looks for, how boxes are shown
+from lamina.vision.decoding import Decoder
 from lamina.vision.images import PILBase, PILImage
 from lamina.vision.opening import OpenImage, ToTensor
 from lamina.vision.targets.boxes import BBoxLabeler, BoxLabels, ClipBoxes, PadBoxes
@@ -20,18 +21,21 @@ __all__ = ["BBoxBlock", "BBoxLblBlock", "ImageBlock", "MaskBlock", "PointBlock"]
 
 
 @strict
-def ImageBlock(cls: type[PILBase] = PILImage) -> TransformBlock:  # noqa: N802  # the paper's name
+def ImageBlock(  # noqa: N802  # the paper's name
+    cls: type[PILBase] = PILImage, decoder: str | Decoder = "pillow"
+) -> TransformBlock:
     """Pictures of a class, opened from files and brought to floats in [0, 1] on the device.
 
     As a target they are numbers per pixel, one for each channel.
 
     Args:
         cls: `PILImage` for colour, `PILImageBW` for grey.
+        decoder: Of colour JPEG files: "pillow", "simplejpeg" or a function; see `OpenImage`.
 
     Source: the fastai paper, "Data block API".
     """
     return TransformBlock(
-        type_tfms=OpenImage(cls),
+        type_tfms=OpenImage(cls, decoder),
         item_tfms=ToTensor(),
         batch_tfms=IntToFloatTensor(),
         task=DenseNumbers(Image.getmodebands(cls.pil_mode)),

@@ -1,10 +1,12 @@
 """Pictures that open lazily: the header at once, the pixels when somebody looks at them.
 
-Until then the decoder can be told how small the picture may be (`draft`), which for JPEG files
-leaves out most of the work. The orientation that a camera noted is applied.
+Until then the decoder can be told how small the picture may be (`draft`) or which part is needed
+(`decode_part`), which for JPEG files leaves out most of the work. The orientation that a camera
+noted is applied.
 """
 
 import io
+import math
 import os
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -17,12 +19,14 @@ from torch import Tensor
 from lamina.foundation.errors import DataError
 from lamina.foundation.registry import savable
 from lamina.tensor.types import TensorBase, TensorImage, TensorMask, plain
+from lamina.vision.decoding import Decoder, first_rows, reduction, shared_pixels, upright
 from lamina.viz.images import show_image, show_mask
 
 __all__ = ["PILBase", "PILImage", "PILImageBW", "PILMask", "image2tensor", "load_image", "to_image"]
 
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNED = (5, 6, 7, 8)  # orientations that swap width and height
+_JPEG = ("JPEG", "MPO")
 _DEEP = ("I;16", "I;16B", "I;16L", "I")  # 16-bit grey
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
@@ -30,29 +34,57 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombEr
 class _Undecoded:
     """A file whose header was read, and what its name is for messages."""
 
-    def __init__(self, data: bytes, name: str) -> None:
-        self.name = name
-        self.file = Image.open(io.BytesIO(data))
-        self.orientation = _orientation(self.file)
-        self.size = self._upright(self.file.size)
+    def __init__(self, data: bytes, name: str, decoder: Decoder | None) -> None:
+        self.data, self.name, self.decoder = data, name, decoder
+        self.header: Image.Image | None = Image.open(io.BytesIO(data))
+        self.whole = self.header.size
+        self.is_jpeg = self.header.format in _JPEG
+        self.is_colour = self.header.mode == "RGB"
+        self.orientation = _orientation(self.header)
+        self.factor = 1
 
-    def _upright(self, size: tuple[int, int]) -> tuple[int, int]:
-        return (size[1], size[0]) if self.orientation in _TURNED else size
+    @property
+    def size(self) -> tuple[int, int]:
+        """Of the picture, upright, as it will be decoded."""
+        return self.reduced(self.factor)
 
-    def draft(self, size: tuple[int, int]) -> None:
-        self.file.draft(None, self._upright(size))
-        self.size = self._upright(self.file.size)
+    def reduced(self, factor: int) -> tuple[int, int]:
+        width, height = (-(-n // factor) for n in self.whole)
+        return (height, width) if self.orientation in _TURNED else (width, height)
 
-    def decode(self) -> Image.Image:
+    def factor_for(self, size: tuple[int, int]) -> int:
+        """How many times smaller it may be decoded without falling below `size`."""
+        shrink = min(n / least for n, least in zip(self.reduced(1), size, strict=True))
+        return max(f for f in (1, 2, 4, 8) if f == 1 or (self.is_jpeg and f <= shrink))
+
+    def decode(self, factor: int, rows: int | None = None) -> Image.Image | Tensor:
+        """The picture upright, `factor` times smaller; perhaps without the rows after `rows`."""
+        data = self.data
+        if rows is not None and self.is_jpeg and self.orientation == 1:
+            data = first_rows(data, rows)
         try:
-            self.file.load()
+            if self.decoder is not None and self.is_jpeg and self.is_colour:
+                pixels = self.decoder(data, factor)
+                if pixels is not None:
+                    return upright(torch.as_tensor(pixels), self.orientation)
+            return self._by_pillow(data, factor)
         except _BROKEN as e:
             raise _unreadable(self.name, e) from e
-        return ImageOps.exif_transpose(self.file) if self.orientation != 1 else self.file
+
+    def _by_pillow(self, data: bytes, factor: int) -> Image.Image:
+        file = self.header if data is self.data else None
+        if file is None:
+            file = Image.open(io.BytesIO(data))
+        else:
+            self.header = None  # Pillow decodes an opened file once
+        if factor > 1:
+            file.draft(None, (file.width // factor, file.height // factor))
+        file.load()
+        return ImageOps.exif_transpose(file) if self.orientation != 1 else file
 
 
 def _orientation(file: Image.Image) -> int:
-    if file.format in ("JPEG", "MPO") and "exif" not in file.info:
+    if file.format in _JPEG and "exif" not in file.info:
         return 1
     return file.getexif().get(_ORIENTATION, 1)
 
@@ -80,12 +112,18 @@ class PILBase(Image.Image):
 
     @classmethod
     def create(
-        cls, source: str | os.PathLike[str] | bytes | np.ndarray | Tensor | Image.Image
+        cls,
+        source: str | os.PathLike[str] | bytes | np.ndarray | Tensor | Image.Image,
+        decoder: Decoder | None = None,
     ) -> Self:
         """Open `source`: a path, encoded bytes, an array or tensor, or a Pillow image.
 
         Arrays are `(h, w)` or `(h, w, c)` and tensors `(h, w)` or `(c, h, w)`; uint8, or floats
         in [0, 1].
+
+        Args:
+            source: What to open.
+            decoder: Decodes colour JPEG files in place of Pillow; see `lamina.vision.decoding`.
 
         Raises:
             DataError: The file is not an image; the message names it.
@@ -94,10 +132,13 @@ class PILBase(Image.Image):
             return source if type(source) is cls else cls.wrap(source)
         if isinstance(source, Tensor | np.ndarray):
             return cls.wrap(to_image(source))
-        named = "<bytes>" if isinstance(source, bytes) else os.fspath(source)
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        if isinstance(source, bytes):
+            data, named = source, "<bytes>"
+        else:
+            path = source if isinstance(source, Path) else Path(source)
+            data, named = path.read_bytes(), str(path)
         try:
-            undecoded = _Undecoded(data, named)
+            undecoded = _Undecoded(data, named, decoder)
         except _BROKEN as e:
             raise _unreadable(named, e) from e
         new = cls()
@@ -115,7 +156,8 @@ class PILBase(Image.Image):
     def from_pixels(cls, pixels: Tensor) -> Self:
         """The picture of a uint8 tensor `(h, w, c)`, whose channels must fit the class's mode.
 
-        Nothing is copied unless one of Pillow's methods is used.
+        Channels beyond those are not looked at. Nothing is copied unless one of Pillow's methods
+        is used.
         """
         new = cls()
         new._pixels, new._mode, new._size = pixels, cls.pil_mode, (pixels.shape[1], pixels.shape[0])
@@ -123,11 +165,38 @@ class PILBase(Image.Image):
 
     def to_pixels(self) -> Tensor:
         """The pixels as uint8 `(h, w, c)`; they may be shared with the picture."""
+        return self._raw()[..., : Image.getmodebands(self.pil_mode)]
+
+    def _raw(self) -> Tensor:
+        """The pixels as they lie in memory, perhaps with a fourth channel without meaning."""
         if self._pixels is not None:
             return self._pixels
         self.load()
+        shared = shared_pixels(self)
+        if shared is not None:
+            return shared
         pixels = torch.frombuffer(bytearray(self.tobytes()), dtype=torch.uint8)
         return pixels.view(self.height, self.width, -1)
+
+    def decode_part(self, box: tuple[float, float, float, float], size: tuple[int, int]) -> Tensor:
+        """The pixels `(h, w, c)` of a part, enough of them to show it `size` pixels large.
+
+        A picture that is not loaded stays so: its file is decoded as far and as finely as this
+        part needs. There may be a channel more than the picture has, without meaning.
+
+        Args:
+            box: left, top, right, bottom as fractions of the width and height.
+            size: (width, height) of the result that the part will be brought to.
+        """
+        lazy = self._undecoded
+        if lazy is None:
+            return _cut(self._raw(), box, self.size)
+        (width, height), (left, top, right, bottom) = lazy.reduced(1), box
+        shrink = min(width * (right - left) / size[0], height * (bottom - top) / size[1])
+        factor = max(lazy.factor, reduction(shrink) if lazy.is_jpeg else 1)
+        found = lazy.decode(factor, rows=math.ceil(bottom * height) + factor)
+        whole = type(self).from_pixels(found) if isinstance(found, Tensor) else self.wrap(found)
+        return _cut(whole._raw(), box, lazy.reduced(factor))
 
     def draft(self, mode: str | None, size: tuple[int, int] | None) -> None:
         """Tell the decoder that `size` (width, height) pixels are enough.
@@ -136,7 +205,7 @@ class PILBase(Image.Image):
         Nothing happens once the pixels are loaded, or for a format that can't.
         """
         if self._undecoded is not None and size is not None:
-            self._undecoded.draft(size)
+            self._undecoded.factor = self._undecoded.factor_for(size)
             self._size = self._undecoded.size
 
     @property
@@ -147,10 +216,11 @@ class PILBase(Image.Image):
     def load(self) -> Any:
         """Decode the pixels if that has not happened yet."""
         if self._undecoded is not None:
-            self._take(self._undecoded.decode())
+            found = self._undecoded.decode(self._undecoded.factor)
             self._undecoded = None
+            self._take(to_image(found.numpy()) if isinstance(found, Tensor) else found)
         elif self._pixels is not None:
-            pixels, self._pixels = self._pixels, None
+            pixels, self._pixels = self.to_pixels(), None
             self._take(to_image(pixels.numpy()))
         return super().load()
 
@@ -171,7 +241,8 @@ class PILBase(Image.Image):
 
     def to_tensor(self) -> TensorBase:
         """The pixels as uint8 `(c, h, w)`; a mask as `(h, w)`."""
-        return self.tensor_type.wrap(self.to_pixels().permute(2, 0, 1).contiguous())
+        planes = self._raw().numpy().transpose(2, 0, 1)[: Image.getmodebands(self.pil_mode)]
+        return self.tensor_type.wrap(torch.from_numpy(planes.copy()))
 
     def show(self, ax: Any = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # draws instead of opening a viewer
         """Draw the image and return the axes; see `lamina.viz.images.show_image`."""
@@ -231,6 +302,18 @@ class PILMask(PILBase):
     def show(self, ax: Any = None, **options: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # as in the base
         """Draw the mask; see `lamina.viz.images.show_mask`."""
         return show_mask(np.asarray(self), ax=ax, **options)
+
+
+def _cut(pixels: Tensor, box: tuple[float, float, float, float], size: tuple[int, int]) -> Tensor:
+    """A part of the pixels of a picture of that size, at least one each way."""
+    (width, height), (left, top, right, bottom) = size, box
+    left, top, right, bottom = (
+        round(left * width),
+        round(top * height),
+        round(right * width),
+        round(bottom * height),
+    )
+    return pixels[top : max(bottom, top + 1), left : max(right, left + 1)]
 
 
 def _indices(values: np.ndarray) -> Image.Image:

@@ -5,7 +5,13 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self, Unpack, cast
 
-from lamina.data.block import CategoryBlock, DataBlock, MultiCategoryBlock, RegressionBlock
+from lamina.data.block import (
+    CategoryBlock,
+    DataBlock,
+    MultiCategoryBlock,
+    RegressionBlock,
+    TransformBlock,
+)
 from lamina.data.get import ItemGetter, get_image_files
 from lamina.data.label import ColReader, RegexLabeller, parent_label
 from lamina.data.loaders import DataLoaders, LoadersArgs
@@ -13,6 +19,7 @@ from lamina.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
 from lamina.foundation.errors import DataError, refuse_unknown
 from lamina.foundation.signatures import allowed_keywords, strict
 from lamina.vision.blocks import ImageBlock, MaskBlock
+from lamina.vision.decoding import Decoder
 from lamina.vision.images import PILBase, PILImage
 
 __all__ = [
@@ -34,6 +41,7 @@ class ImageLoaderArgs(LoadersArgs, total=False):
     item_tfms: Any
     batch_tfms: Any
     img_cls: type[PILBase]
+    decoder: str | Decoder
     y_block: Any
 
 
@@ -54,9 +62,10 @@ class ImageDataLoaders(DataLoaders):
 
     All factories take, as keywords: `valid_pct` (0.2), the fraction held out at random; `seed`
     (None), of the split and of all data randomness; `item_tfms` and `batch_tfms`; `img_cls`
-    (`PILImage`); `y_block`, the block of the target, where its labels should not decide; `bs` (64),
-    `val_bs` (as `bs`), `shuffle` (True), `num_workers` (0), `device` (the default one), and what
-    else `LoadersArgs` lists. Unknown keywords raise `UnknownArgumentError`.
+    (`PILImage`); `decoder` ("pillow"), see `OpenImage`; `y_block`, the block of the target, where
+    its labels should not decide; `bs` (64), `val_bs` (as `bs`), `shuffle` (True), `num_workers`
+    (0), `device` (the default one), and what else `LoadersArgs` lists. Unknown keywords raise
+    `UnknownArgumentError`.
     """
 
     @classmethod
@@ -264,7 +273,7 @@ class ImageDataLoaders(DataLoaders):
         refuse_unknown(where, options, _KNOWN)
         y = options.get("y_block") or y or CategoryBlock(vocab=vocab)
         block = DataBlock(
-            blocks=(ImageBlock(options.get("img_cls", PILImage)), y),
+            blocks=(_pictures(options), y),
             splitter=split,
             get_x=x,
             get_y=label,
@@ -300,7 +309,7 @@ class SegmentationDataLoaders(DataLoaders):
         refuse_unknown(where, options, SegmentationLoaderArgs.__annotations__)
         mask = options.get("y_block") or MaskBlock(options.get("codes"), options.get("values"))
         block = DataBlock(
-            blocks=(ImageBlock(options.get("img_cls", PILImage)), mask),
+            blocks=(_pictures(options), mask),
             splitter=_random_split(options),
             get_y=label_func,
             item_tfms=options.get("item_tfms"),
@@ -310,6 +319,10 @@ class SegmentationDataLoaders(DataLoaders):
 
 
 SegmentationDataloaders = SegmentationDataLoaders  # as the paper spells it
+
+
+def _pictures(options: ImageLoaderArgs) -> TransformBlock:
+    return ImageBlock(options.get("img_cls", PILImage), options.get("decoder", "pillow"))
 
 
 def _loading(options: Any) -> dict[str, Any]:

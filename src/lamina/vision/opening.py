@@ -11,6 +11,7 @@ from torch import Tensor
 from lamina.data.transform import Transform
 from lamina.foundation.registry import savable
 from lamina.tensor.types import TensorBase
+from lamina.vision.decoding import Decoder, find_decoder
 from lamina.vision.images import PILBase, PILImage
 
 __all__ = ["OpenImage", "ToTensor"]
@@ -26,6 +27,13 @@ class OpenImage(Transform):
 
     Args:
         cls: The class of the picture, such as `PILImage` or `PILImageBW`.
+        decoder: What decodes colour JPEG files: "pillow"; "simplejpeg", which is faster (extra
+            `vision-fast`); or a function, see `lamina.vision.decoding.Decoder`. All other files
+            are left to Pillow.
+
+    Raises:
+        UnknownNameError: No decoder of that name.
+        MissingExtraError: The decoder's package is not installed.
 
     Example:
         >>> import numpy as np
@@ -34,11 +42,16 @@ class OpenImage(Transform):
     """
 
     cls: type[PILBase] = PILImage
+    decoder: str | Decoder = "pillow"
+
+    def __post_init__(self) -> None:
+        find_decoder(self.decoder)
 
     def encodes(self, x: Picture | object) -> Any:
         """Open `x`, whatever it is."""
         picture: Any = x  # refused by `create` if it is none
-        return self.cls.create(picture)
+        decoder = find_decoder(self.decoder)
+        return self.cls.create(picture) if decoder is None else self.cls.create(picture, decoder)
 
 
 @savable

@@ -24,6 +24,7 @@ from lamina.foundation.registry import savable
 from lamina.foundation.seeding import current
 from lamina.tensor.types import TensorBBox, TensorPoint
 from lamina.vision.augmentation.coordinates import moved_coordinates
+from lamina.vision.decoding import reduction
 from lamina.vision.images import PILBase, PILMask
 from lamina.vision.parts import each_part, parts_of
 
@@ -40,8 +41,6 @@ __all__ = [
     "largest_box",
     "placed",
 ]
-
-_SPARE = 1.4  # a decoder may scale down to this many times the size needed: less looks soft
 
 METHODS = ("crop", "squish", "pad")
 PAD_MODES = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
@@ -77,17 +76,12 @@ placed: TypeTable[Any] = TypeTable()
 
 
 def _place_picture(im: PILBase, place: Placement) -> PILBase:
-    left, top, right, bottom = place.box
-    width, height = (_SPARE * n for n in place.inner)
-    im.draft(None, (math.ceil(width / (right - left)), math.ceil(height / (bottom - top))))
-    im.load()  # the size may change while decoding: read it afterwards
-    left, top, right, bottom = (round(edge) for edge in _in_pixels(place.box, im.size))
-    part = im.to_pixels()[top : max(bottom, top + 1), left : max(right, left + 1)]
     width, height = place.inner
-    # PyTorch's resampling of bytes gives what Pillow's does, within a grey level, and is faster
-    out = F.interpolate(
-        part.permute(2, 0, 1)[None], size=(height, width), mode="bilinear", antialias=True
-    )
+    part = im.decode_part(place.box, place.inner).permute(2, 0, 1)[None]
+    # PyTorch's resampling of bytes gives what Pillow's does, within a grey level, and is faster,
+    # twice so if the channels of a pixel lie side by side and nothing lies between the pixels
+    part = part.contiguous(memory_format=torch.channels_last)
+    out = F.interpolate(part, size=(height, width), mode="bilinear", antialias=True)
     made = type(im).from_pixels(out[0].permute(1, 2, 0))
     return type(im).wrap(_padded(made, place)) if any(place.margins) else made
 
@@ -112,8 +106,7 @@ def _snapped(place: Placement, width: int, height: int) -> Placement:
     So picture, mask and points agree exactly, and pixels are resampled from where they lie.
     """
     left, top, right, bottom = _in_pixels(place.box, (width, height))
-    spare = min((right - left) / place.inner[0], (bottom - top) / place.inner[1]) / _SPARE
-    step = 1 << min(3, max(0, math.floor(math.log2(spare)))) if spare > 0 else 1
+    step = reduction(min((right - left) / place.inner[0], (bottom - top) / place.inner[1]))
     left, right = _span(left, right, width, step)
     top, bottom = _span(top, bottom, height, step)
     return replace(place, box=(left / width, top / height, right / width, bottom / height))

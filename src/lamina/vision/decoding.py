@@ -1,0 +1,177 @@
+"""What turns the bytes of a photograph into pixels, and how little of it can be done.
+
+A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, and only down to the last row that is needed.
+"""
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lamina.foundation.errors import MissingExtraError, UnknownNameError
+from lamina.foundation.registry import savable
+
+__all__ = [
+    "DECODERS",
+    "Decoder",
+    "decode_with_simplejpeg",
+    "find_decoder",
+    "first_rows",
+    "reduction",
+    "shared_pixels",
+    "upright",
+]
+
+Decoder = Callable[[bytes, int], Tensor | np.ndarray | None]
+"""`f(file, factor)`: the pixels of a colour JPEG, uint8 `(h, w, 3)`, as they lie in the file.
+
+They are `factor` (1, 2, 4 or 8) times smaller than the picture, both sides rounded up. None leaves
+the file to Pillow.
+"""
+
+# How many times larger than the result a picture must still be after decoding it 2, 4 or 8 times
+# smaller, so that it looks as if all pixels had been there; see docs/adr/0007-decoder.md.
+_SPARE = {8: 2.2, 4: 1.8, 2: 1.2}
+
+_TURNED = (5, 6, 7, 8)  # orientations that swap width and height
+_FLIPS = {2: (1,), 3: (0, 1), 4: (0,), 6: (1,), 7: (0, 1), 8: (0,)}  # after the swap
+_FRAMES = (0xC0, 0xC1, 0xC2)  # markers: baseline, extended and progressive pictures
+_SCAN = 0xDA
+_END = b"\xff\xd9"  # nowhere else behind the frame
+_BLOCK = 16  # rows: those of one block take part in smoothing colours of the one above
+
+
+def reduction(shrink: float) -> int:
+    """How many times smaller a JPEG may be decoded that is shown `shrink` times smaller.
+
+    Example:
+        >>> [reduction(shrink) for shrink in (1, 2, 3, 8, 20)]
+        [1, 1, 2, 4, 8]
+    """
+    return next((factor for factor, spare in _SPARE.items() if shrink >= factor * spare), 1)
+
+
+@savable
+def decode_with_simplejpeg(file: bytes, factor: int) -> np.ndarray | None:
+    """Decode a colour JPEG by the package of that name (extra `vision-fast`).
+
+    What it cannot read and what does not end as it should is left to Pillow.
+
+    Raises:
+        MissingExtraError: The package is not installed.
+    """
+    simplejpeg = _simplejpeg()
+    if not _ends(file, _frame(file)):
+        return None
+    try:
+        height, width, *_ = simplejpeg.decode_jpeg_header(file, strict=False)
+        least = {"min_height": -(-height // factor), "min_width": -(-width // factor)}
+        return simplejpeg.decode_jpeg(file, "RGB", **least, min_factor=1, strict=False)
+    except ValueError:
+        return None
+
+
+def _simplejpeg() -> Any:
+    try:
+        import simplejpeg
+    except ImportError as error:
+        raise MissingExtraError("simplejpeg", "vision-fast") from error
+    return simplejpeg
+
+
+DECODERS: dict[str, Decoder | None] = {"pillow": None, "simplejpeg": decode_with_simplejpeg}
+
+
+def find_decoder(decoder: str | Decoder) -> Decoder | None:
+    """The decoder of that name, or itself; None is Pillow.
+
+    Raises:
+        UnknownNameError: No decoder of that name.
+        MissingExtraError: Its package is not installed.
+
+    Example:
+        >>> find_decoder("jpeg")
+        Traceback (most recent call last):
+        lamina.foundation.errors.UnknownNameError: ... Did you mean 'simplejpeg'?
+    """
+    if not isinstance(decoder, str):
+        return decoder
+    if decoder not in DECODERS:
+        raise UnknownNameError("decoder", decoder, DECODERS, where="find_decoder")
+    if decoder == "simplejpeg":
+        _simplejpeg()
+    return DECODERS[decoder]
+
+
+def first_rows(file: bytes, n: int) -> bytes:
+    """A JPEG file that says it is `n` rows high (and some more), so nobody decodes the others.
+
+    What is not understood, not complete or not higher than that stays as it is.
+    """
+    at = _frame(file)
+    n += _BLOCK
+    if at is None or int.from_bytes(file[at + 5 : at + 7], "big") <= n or not _ends(file, at):
+        return file
+    return b"".join((file[: at + 5], n.to_bytes(2, "big"), file[at + 7 :]))
+
+
+def _frame(file: bytes) -> int | None:
+    """Where the header of the frame is, which has the height 5 bytes later."""
+    at = 2
+    while at + 9 < len(file) and file[at] == 0xFF and file[at + 1] != _SCAN:
+        if file[at + 1] in _FRAMES:
+            return at
+        at += 2 + int.from_bytes(file[at + 2 : at + 4], "big")
+    return None
+
+
+def _ends(file: bytes, frame: int | None) -> bool:
+    return frame is not None and file.rfind(_END, frame) >= 0
+
+
+def upright(pixels: Tensor, orientation: int) -> Tensor:
+    """Pixels `(h, w, c)` turned as the camera was held, given in EXIF's numbers.
+
+    Example:
+        >>> upright(torch.arange(6).view(2, 3, 1), 6)[..., 0]
+        tensor([[3, 0],
+                [4, 1],
+                [5, 2]])
+    """
+    turned = pixels.transpose(0, 1) if orientation in _TURNED else pixels
+    return turned.flip(_FLIPS[orientation]) if orientation in _FLIPS else turned
+
+
+class _Arrow(ctypes.Structure):
+    """An array as the Arrow C data interface lays it out."""
+
+
+_Arrow._fields_ = [
+    *((name, ctypes.c_int64) for name in ("length", "nulls", "offset", "n_buffers", "n_children")),
+    ("buffers", ctypes.POINTER(ctypes.c_void_p)),
+    ("children", ctypes.POINTER(ctypes.POINTER(_Arrow))),
+]
+_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
+)
+
+
+def shared_pixels(im: Image.Image) -> Tensor | None:
+    """The memory of a decoded RGB picture as `(h, w, 4)`, the last channel without meaning.
+
+    None where Pillow (before 11.2, or for a very large picture) cannot share it.
+    """
+    if im.mode != "RGB" or not hasattr(im, "__arrow_c_array__"):
+        return None
+    try:
+        _, capsule = im.__arrow_c_array__()
+    except (ValueError, MemoryError):  # the rows are not in one piece
+        return None
+    pixels = _Arrow.from_address(_pointer(capsule, b"arrow_array")).children[0].contents
+    memory: Any = (ctypes.c_uint8 * (im.width * im.height * 4)).from_address(pixels.buffers[1])
+    memory.owner = capsule  # frees the pixels when the last tensor has gone
+    return torch.from_numpy(np.frombuffer(memory, np.uint8)).view(im.height, im.width, 4)
