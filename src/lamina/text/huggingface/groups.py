@@ -30,7 +30,8 @@ def groups_by_depth(model: Any, layer_groups: int | None = None) -> list[list[nn
     place = {name: 1 + i * n // len(layers) for i, name in enumerate(layers)}
     groups: list[list[nn.Parameter]] = [[] for _ in range(n + 2)]
     taken: set[nn.Parameter] = set()
-    kept = _kept(model)
+    names = getattr(model, "adapted", None)
+    kept = {p for name, p in model.model.named_parameters() if name in names} if names else None
     prefixes = tuple(f"{name}." for name in head_names(bare))
     named = list(bare.named_parameters(remove_duplicate=False))
     named.sort(key=lambda pair: not pair[0].startswith(prefixes))  # the head comes first
@@ -84,11 +85,3 @@ def head_names(model: Any) -> list[str]:
     base = model.base_model
     parts = ((name, part) for name, part in model.named_children() if part is not base)
     return [name for name, part in parts if any(True for _ in part.parameters())]
-
-
-def _kept(model: Any) -> set[nn.Parameter] | None:
-    """Return what trains beside adapters, None without adapters."""
-    names = getattr(model, "adapted", None)
-    if names is None:
-        return None
-    return {p for name, p in model.model.named_parameters() if name in names}

@@ -105,9 +105,7 @@ class PretrainedLearner(TextLearner):
         Raises:
             ContractError: The model has no adapters.
         """
-        _need_adapters(self, "save_adapter")
-        model: Any = self.model
-        model.model.save_pretrained(str(folder))
+        _adapted(self, "save_adapter").model.save_pretrained(str(folder))
         return Path(folder)
 
     def load_encoder(self, file: str | Path) -> "PretrainedLearner":
@@ -250,8 +248,6 @@ def add_lora(learn: Any, lora: Any = True) -> None:
     Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021.
     """
     settings = lora_settings(lora)
-    for p in learn.model.parameters():
-        p.requires_grad_(True)
     adapt(learn.model, settings)
     learn.opt = None  # it holds the parameters that no longer train
     _describe(learn, settings)
@@ -275,10 +271,9 @@ def merge_lora(learn: Any) -> None:
         >>> type(learn.model.model).__name__
         'GPT2LMHeadModel'
     """
-    _need_adapters(learn, "merge_lora")
-    learn.model.model = learn.model.model.merge_and_unload()
-    learn.model.adapted = None
-    for p in learn.model.parameters():
+    model = _adapted(learn, "merge_lora")
+    model.model, model.adapted = model.model.merge_and_unload(), None
+    for p in model.parameters():
         p.requires_grad_(True)
     learn.opt = None
     _describe(learn, None)
@@ -307,9 +302,8 @@ def find_tokenizer(dls: Any) -> PretrainedTokenizer | None:
 
 def _labels(task: Any, n_out: int) -> dict[str, Any]:
     """Return how a model's configuration names its outputs."""
-    vocab = getattr(task, "vocab", None)
-    named = [str(label) for label in vocab] if vocab is not None and len(vocab) == n_out else None
-    names = [f"LABEL_{i}" for i in range(n_out)] if named is None else named
+    vocab = [str(label) for label in getattr(task, "vocab", None) or ()]
+    names = vocab if len(vocab) == n_out else [f"LABEL_{i}" for i in range(n_out)]
     return {
         "num_labels": n_out,
         "id2label": dict(enumerate(names)),
@@ -329,8 +323,7 @@ def _model(
             f"other tokens there. Make the loaders with TextBlock.from_pretrained({str(name)!r}), "
             f"or with tok_tfm=PretrainedTokenizer.from_pretrained({str(name)!r})."
         )
-    is_padded = kind != "causal"
-    layout = Layout() if tokenizer is None else Layout.of(tokenizer, is_padded=is_padded)
+    layout = Layout() if tokenizer is None else Layout.of(tokenizer, is_padded=kind != "causal")
     changes = {**labels, **(start.get("config") or {})}
     pretrained = start.get("pretrained", True)
     model = load_pretrained_model(name, kind, layout, changes, pretrained=pretrained)
@@ -373,10 +366,10 @@ def _check_lengths(dls: Any, tokenizer: PretrainedTokenizer, model: PretrainedMo
         )
     sizes = getattr(dls[0], "res", ())
     if n_cut := sum(size >= tokenizer.max_len for size in sizes if tokenizer.max_len):
-        warnings.warn(
-            f"{n_cut} of {len(sizes)} texts reach {tokenizer.max_len} tokens, where they are cut.",
-            stacklevel=2,
+        told = (
+            f"{n_cut} of {len(sizes)} texts reach {tokenizer.max_len} tokens, where they are cut."
         )
+        warnings.warn(told, stacklevel=2)
 
 
 def _learner(
@@ -400,6 +393,8 @@ def _describe(learn: Any, lora: Mapping[str, Any] | None) -> None:
     learn.model_spec = ModelSpec(build_pretrained, built)
 
 
-def _need_adapters(learn: Any, where: str) -> None:
+def _adapted(learn: Any, where: str) -> Any:
+    """Return the model, which must have adapters."""
     if getattr(learn.model, "adapted", None) is None:
         raise ContractError(f"{where}: the model has no adapters. Put some in: add_lora(learn).")
+    return learn.model

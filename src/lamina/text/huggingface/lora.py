@@ -86,8 +86,7 @@ def adapt(model: Any, lora: Mapping[str, Any]) -> None:
         )
     lib = library("peft")
     bare = model.bare
-    kinds = (nn.Linear, library("transformers").pytorch_utils.Conv1D)
-    found = _maps(bare, kinds)
+    found = _maps(bare)
     settings: dict[str, Any] = {
         "target_modules": sorted(found),
         "modules_to_save": head_names(bare) if model.kind == "classifier" else None,
@@ -97,8 +96,8 @@ def adapt(model: Any, lora: Mapping[str, Any]) -> None:
     with warnings.catch_warnings():  # peft asks transformers by a name that is on its way out
         warnings.simplefilter("ignore", FutureWarning)
         model.model = lib.get_peft_model(bare, lib.LoraConfig(**settings))
-    trains = (name for name, p in model.model.named_parameters() if p.requires_grad)
-    model.adapted = frozenset(trains)
+    named = model.model.named_parameters()
+    model.adapted = frozenset(name for name, p in named if p.requires_grad)
 
 
 def merged(model: Any) -> Any:
@@ -118,9 +117,10 @@ def merged(model: Any) -> Any:
     return copy.deepcopy(model.model).merge_and_unload()
 
 
-def _maps(model: Any, kinds: tuple[type, ...]) -> dict[str, bool]:
+def _maps(model: Any) -> dict[str, bool]:
     """Return the names of the linear maps inside a layer, and whether each is kept transposed."""
     found: dict[str, bool] = {}
+    kinds = (nn.Linear, library("transformers").pytorch_utils.Conv1D)
     for layer in layer_names(model):
         for name, part in model.get_submodule(layer).named_modules():
             if isinstance(part, kinds):

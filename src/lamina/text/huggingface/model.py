@@ -134,7 +134,8 @@ class PretrainedModel(nn.Module):
         made = {"input_ids": x, "attention_mask": mask}
         if self.layout.pad_first and "position_ids" in self._takes:
             made["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)
-        if self.layout.sep_idx is not None and self._has_types:
+        two_parts = getattr(self.bare.config, "type_vocab_size", 0) == 2
+        if two_parts and self.layout.sep_idx is not None and "token_type_ids" in self._takes:
             ends = (x == self.layout.sep_idx).long()
             made["token_type_ids"] = (ends.cumsum(1) - ends).clamp(max=1) * mask
         return made
@@ -148,11 +149,6 @@ class PretrainedModel(nn.Module):
     def encoder(self) -> Any:
         """The part that reads, without what answers."""
         return self.bare.base_model
-
-    @property
-    def _has_types(self) -> bool:
-        told = getattr(self.bare.config, "type_vocab_size", 0) == 2
-        return told and "token_type_ids" in self._takes
 
 
 @savable("lamina.text:pretrained")
@@ -262,8 +258,7 @@ def config_data(model: PretrainedModel) -> dict[str, Any]:
 
 
 def _change(config: Any, changes: Mapping[str, Any]) -> None:
-    own = {"num_labels", "id2label", "label2id", "problem_type"}
-    refuse_unknown("config", changes, own | set(config.to_dict()))
+    refuse_unknown("config", changes, ["num_labels", "problem_type", *config.to_dict()])
     for key, value in changes.items():
         setattr(config, key, value)
 
