@@ -4,7 +4,8 @@ Needs torchvision (and fastai, where it is installed): run it with the second en
 `.venv-interop/bin/python benchmarks/photos.py`. The photographs are the bundled ones, brought to
 500 x 375 and 1000 x 750 pixels. With torchvision, the data set is what one writes by hand, in both
 ways that are common: Pillow's decoder with transforms of pictures, and torchvision's decoder with
-transforms of tensors; the faster one counts. Times are per photograph.
+transforms of tensors; the faster one counts. Ours decodes by Pillow, and by simplejpeg where that
+is installed. Times are per photograph.
 """
 
 import importlib
@@ -28,16 +29,15 @@ from lamina.data.get import get_image_files
 from lamina.data.label import parent_label
 from lamina.data.tfmd_loader import TfmdDL
 from lamina.vision.augmentation.resize import RandomResizedCrop, Resize
-from lamina.vision.images import PILImage
-from lamina.vision.opening import ToTensor
+from lamina.vision.opening import OpenImage, ToTensor
 
 N, BS, SIZE = 64, 32, 224
-SIZES = {(500, 375): 1.5, (1000, 750): 2.5}  # and how much faster than fastai we want to be
+SIZES = {(500, 375): 1.5, (1000, 750): 2.5}  # and how many times as fast as fastai we want to be
 
 
 def main() -> bool:
     """Print all rows; without torchvision there is nothing to compare with."""
-    if importlib.util.find_spec("torchvision") is None:
+    if not _has("torchvision"):
         print("skipped: torchvision is not installed here; see the head of this file")
         return True
     torch.set_num_threads(1)
@@ -53,13 +53,18 @@ def main() -> bool:
 
 def _rows(files: list[Path], size: tuple[int, int], goal: float, *, is_random: bool) -> list[Row]:
     what = f"{size[0]}x{size[1]} {'RandomResizedCrop' if is_random else 'Resize'}"
-    passes = [
-        _pass(make(files, is_random))
-        for make in (_ours, _pillow, _tensors, *([_fastai] if _has_fastai() else []))
-    ]
-    ours, *peers = (us / len(files) for us in interleaved_us(passes, n=1, repeats=5))
-    rows = [Row(f"{what}, torchvision", ours, min(peers[:2]), kind="ratio", goal=1.0)]
-    return rows + [Row(f"{what}, fastai", ours, us, "ratio", 1 / goal) for us in peers[2:]]
+    decoders = ["pillow", *(["simplejpeg"] if _has("simplejpeg") else [])]
+    peers = [_pillow, _tensors, *([_fastai] if _has("fastai") else [])]
+    passes = [_pass(_ours(files, is_random, decoder)) for decoder in decoders]
+    passes += [_pass(make(files, is_random)) for make in peers]
+    each = [us / len(files) for us in interleaved_us(passes, n=1, repeats=7)]
+    theirs = each[len(decoders) :]
+    rows = []
+    for decoder, ours in zip(decoders, each, strict=False):
+        name = f"{what} by {decoder}"
+        rows.append(Row(f"{name}, torchvision", ours, min(theirs[:2]), "ratio", 1.0))
+        rows += [Row(f"{name}, fastai", ours, us, "ratio", 1 / goal) for us in theirs[2:]]
+    return rows
 
 
 def _photos(folder: Path, size: tuple[int, int]) -> list[Path]:
@@ -86,9 +91,10 @@ def _pass(batches: Iterable[Any]) -> Callable[[], None]:
     return run
 
 
-def _ours(files: list[Path], is_random: bool) -> Iterable[Any]:  # noqa: FBT001 - one of several makers
+def _ours(files: list[Path], is_random: bool, decoder: str) -> Iterable[Any]:  # noqa: FBT001 - as the other makers
     everything = range(len(files))
-    ds = Datasets(files, [[PILImage.create], [_label]], splits=[everything, everything])
+    opening = [OpenImage(decoder=decoder)]
+    ds = Datasets(files, [opening, [_label]], splits=[everything, everything])
     resize = RandomResizedCrop(SIZE) if is_random else Resize(SIZE)
     return TfmdDL(ds.subset(0 if is_random else 1), bs=BS, after_item=[resize, ToTensor()])
 
@@ -135,8 +141,8 @@ def _label(path: Path) -> int:
     return int(parent_label(path))
 
 
-def _has_fastai() -> bool:
-    return importlib.util.find_spec("fastai") is not None
+def _has(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 if __name__ == "__main__":

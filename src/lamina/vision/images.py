@@ -28,6 +28,7 @@ _ORIENTATION = 0x0112  # EXIF tag
 _TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 _JPEG = ("JPEG", "MPO")
 _DEEP = ("I;16", "I;16B", "I;16L", "I")  # 16-bit grey
+_WORTH = 0.9  # more rows than that are as quickly decoded as the header is read again
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
@@ -60,8 +61,8 @@ class _Undecoded:
     def decode(self, factor: int, rows: int | None = None) -> Image.Image | Tensor:
         """The picture upright, `factor` times smaller; perhaps without the rows after `rows`."""
         data = self.data
-        if rows is not None and self.is_jpeg and self.orientation == 1:
-            data = first_rows(data, rows)
+        if rows is not None and rows < _WORTH * self.whole[1] and self.orientation == 1:
+            data = first_rows(data, rows)  # as it is when this is no JPEG
         try:
             if self.decoder is not None and self.is_jpeg and self.is_colour:
                 pixels = self.decoder(data, factor)

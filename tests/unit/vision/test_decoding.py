@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 from lamina.foundation.errors import DataError, MissingExtraError, UnknownNameError
 from lamina.foundation.seeding import Randomness, using
+from lamina.train.learner import Learner
+from lamina.train.persistence import load_learner
 from lamina.vision.augmentation.resize import RandomResizedCrop, Resize
 from lamina.vision.decoding import (
     decode_with_simplejpeg,
@@ -19,6 +22,7 @@ from lamina.vision.decoding import (
     shared_pixels,
 )
 from lamina.vision.images import PILImage, PILImageBW, load_image
+from lamina.vision.loaders import ImageDataLoaders
 from lamina.vision.opening import OpenImage
 
 needs_simplejpeg = pytest.mark.skipif(
@@ -54,6 +58,18 @@ def test_simplejpeg_gives_pillow_s_pixels(photos: Path, kind, size: int):
     difference = np.abs(opened(file, Resize(size)) - opened(file, Resize(size), "simplejpeg"))
     assert difference.mean() < 0.5
     assert difference.max() <= 4
+
+
+@needs_simplejpeg
+def test_an_exported_model_keeps_its_decoder(photos: Path, tmp_path: Path):
+    files = sorted(photos.glob("*.jpg"))
+    dls = ImageDataLoaders.from_name_func(
+        photos, files, str.title, bs=2, item_tfms=Resize(32), decoder="simplejpeg"
+    )
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, dls.c))
+    file = Learner(dls, model, loss_func=nn.CrossEntropyLoss()).export(tmp_path / "model.lamina")
+    opening, *_ = load_learner(file, model=model).dls.train_ds.tls[0].tfms
+    assert opening == OpenImage(decoder="simplejpeg")
 
 
 @needs_simplejpeg
