@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lamina.vision.all import *
 
-SIZE = 192, 256  # height and width; the photographs have 300 x 400
+SIZE = 144, 192  # height and width; the photographs have 300 x 400
 
 
 def make_loaders(path: Path, seed: int) -> DataLoaders:
@@ -37,7 +37,7 @@ def main() -> None:
     """Train, measure, and use the detector."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for what is made")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=42)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -48,9 +48,9 @@ def main() -> None:
     print(f"{len(dls.train_ds)} photographs to train on, {len(dls.valid_ds)} to test")
 
     precision = MeanAveragePrecision()
-    learn = detection_learner(dls, mobilenet_v2, metrics=[precision])
+    learn = detection_learner(dls, squeezenet1_1, min_stride=4, metrics=[precision])
     learn.unfreeze()
-    learn.fit_one_cycle(args.epochs, slice(4e-4, 4e-3))
+    learn.fit_one_cycle(args.epochs, 2e-3)
     print(precision.table(dls.vocab))
     print(f"mAP@50: {precision.table(dls.vocab).rows[0][2]:.3f}")
 

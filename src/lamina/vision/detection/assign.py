@@ -22,19 +22,13 @@ class Aims:
         boxes: `(b, n_cells, 4)`: the box of the object that the cell answers for, or any.
         scores: `(b, n_cells, n_out)`: the score of each label, from 0 for no such object to the
             overlap that can be hoped for.
-
-    Example:
-        >>> Aims(torch.zeros(1, 2, 4), torch.tensor([[[0.0, 0.75], [0.0, 0.0]]])).weights
-        tensor([[0.7500, 0.0000]])
+        weights: `(b, n_cells)`: how much each cell's box counts; 1 for the best of an object,
+            however little it overlaps yet, so that objects of unusual size are learnt, too.
     """
 
     boxes: Tensor
     scores: Tensor
-
-    @property
-    def weights(self) -> Tensor:
-        """`(b, n_cells)`: how much each cell's box counts."""
-        return self.scores.sum(-1)
+    weights: Tensor
 
 
 def is_object(boxes: Tensor, labels: Tensor, pad_idx: int | None) -> Tensor:
@@ -92,10 +86,11 @@ def assign(
     owner = torch.where(fit > 0, overlap, -1.0).argmax(1, keepdim=True)  # (b, 1, n_cells)
     fit = torch.zeros_like(fit).scatter(1, owner, fit.gather(1, owner))
     reached = torch.where(fit > 0, overlap, 0.0).amax(-1, keepdim=True)
-    share = fit * reached / fit.amax(-1, keepdim=True).clamp(min=_FLOOR)
-    score, owner = share.gather(1, owner)[:, 0], owner[:, 0]
+    share = fit / fit.amax(-1, keepdim=True).clamp(min=_FLOOR)
+    weight, score = (part.gather(1, owner)[:, 0] for part in (share, share * reached))
+    owner = owner[:, 0]
     kinds = F.one_hot(labels.clamp(min=0).gather(1, owner), logits.shape[1])
-    return Aims(boxes.take_along_dim(owner[..., None], 1), kinds * score[..., None])
+    return Aims(boxes.take_along_dim(owner[..., None], 1), kinds * score[..., None], weight)
 
 
 def _are_near(cells: Tensor, boxes: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ class DetectionLoss:
     min_score: float = 0.3
     max_overlap: float = 0.5
     max_boxes: int = 100
-    n_candidates: int = 300
+    n_candidates: int = 500
     box_weight: float = 2.0
     gamma: float = 2.0
     reduction: str = "mean"
@@ -72,12 +72,13 @@ class DetectionLoss:
         pred, labels = pred.float(), F.pad(labels, (0, 1))
         boxes = F.pad(boxes.float(), (0, 0, 0, 1))  # one at least, so that there is a best one
         aims = assign(pred, boxes, labels, is_object(boxes, labels, self.pad_idx))
-        logits, weights = pred[..., LOGITS], aims.weights
+        logits = pred[..., LOGITS]
         wrong = F.binary_cross_entropy_with_logits(logits, aims.scores, reduction="none")
         wrong = wrong * (logits.sigmoid() - aims.scores).abs() ** self.gamma
         apart = 1 - paired_iou(pred[..., BOX], aims.boxes, generalised=True)
-        total = wrong.sum((1, 2)) + self.box_weight * (apart * weights).sum(1)
-        losses = total / weights.sum(1).clamp(min=1)
+        losses = wrong.sum((1, 2)) / aims.scores.sum((1, 2)).clamp(min=1)
+        places = (apart * aims.weights).sum(1) / aims.weights.sum(1).clamp(min=1)
+        losses = losses + self.box_weight * places
         if self.reduction == "none":
             return losses
         return losses.sum() if self.reduction == "sum" else losses.mean()

@@ -193,7 +193,7 @@ def test_boxes_without_labels_are_refused(cells):
 
 
 @pytest.mark.slow
-def test_cells_are_found_after_two_epochs(cells):
+def test_cells_are_found_after_four_epochs(cells):
     path = cells[0]
     train, test = ((path / f"{part}.txt").read_text().split() for part in ("train", "test"))
     photos = [f for f in get_image_files(path / "images") if f.stem in {*train[:120], *test[:30]}]
@@ -208,4 +208,4 @@ def test_cells_are_found_after_two_epochs(cells):
     with learn.no_bar():
         learn.fit_one_cycle(4, 2e-3)
 
-    assert learn.validate()[1] > 0.2
+    assert learn.validate()[1] > 0.25
