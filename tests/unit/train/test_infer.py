@@ -55,9 +55,7 @@ def test_an_unknown_task_is_explained():
     class Sounds(Task):
         """A task that nobody has declared a loss for."""
 
-    with pytest.raises(
-        ContractError, match=r"no loss is known for the task Sounds.*Pass loss"
-    ):
+    with pytest.raises(ContractError, match=r"no loss is known for the task Sounds.*Pass loss"):
         infer(Sounds())
 
 
