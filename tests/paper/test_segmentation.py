@@ -45,7 +45,7 @@ def learn(path: Path, tmp_path_factory):
     )
     learn = unet_learner(dls, mobilenet_v2, metrics=acc_segment)
     learn.path = tmp_path_factory.mktemp("segmentation")
-    learn.fit_one_cycle(2, 3e-3, pct_start=0.9)
+    learn.fit_one_cycle(4, 3e-3, pct_start=0.9)
     return learn
 
 
