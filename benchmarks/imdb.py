@@ -83,7 +83,7 @@ def _language_model(
         seed=SEED, bs=64,
     )  # fmt: skip
     learn = language_model_learner(
-        dls, "AWD_LSTM", SMALL, drop_mult=0.3, metrics=Perplexity(), seed=SEED
+        dls, "AWD_LSTM", SMALL, drop_mult=0.3, pretrained=False, metrics=Perplexity(), seed=SEED
     )
     with learn.no_bar():
         learn.fit_one_cycle(n_epoch, LM_LR)
@@ -99,7 +99,14 @@ def _classifier(train: pd.DataFrame, test: pd.DataFrame, vocab: Sequence[str], f
         valid_pct=0.1, seed=SEED, bs=32,
     )  # fmt: skip
     learn = text_classifier_learner(
-        dls, "AWD_LSTM", config=SMALL, drop_mult=0.5, max_len=MAX_LEN, metrics=accuracy, seed=SEED
+        dls,
+        "AWD_LSTM",
+        config=SMALL,
+        drop_mult=0.5,
+        max_len=MAX_LEN,
+        pretrained=False,
+        metrics=accuracy,
+        seed=SEED,
     )
     learn.load_encoder(file)
     with learn.no_bar():
