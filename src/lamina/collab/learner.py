@@ -16,6 +16,7 @@ from lamina.foundation.signatures import signature_names
 from lamina.nn.losses import MSELossFlat
 from lamina.tabular.learner import TabularLearner
 from lamina.tabular.models.embedding_mlp import TabularConfig, get_emb_sz
+from lamina.tabular.remember import remember_columns
 from lamina.tensor.random import no_random
 from lamina.train.learner import LearnerArgs
 from lamina.train.persistence import ModelSpec
@@ -150,6 +151,7 @@ def _source(name: Any, columns: list[Any]) -> bool:
 
 
 def _with_names(model: nn.Module, dls: Any) -> nn.Module:
+    remember_columns(model, dls)
     if isinstance(model, EmbeddingDotBias):
         model.classes = {name: dls.classes[name] for name in dls.cat_names[:2]}
     return model

@@ -19,6 +19,7 @@ from lamina.tabular.models.ft_transformer import FTTransformer
 from lamina.tabular.models.numeric import NumberEncoding, number_encoding
 from lamina.tabular.models.several import SeveralTargets
 from lamina.tabular.models.tabm import EachMember, TabM
+from lamina.tabular.remember import remember_columns
 from lamina.train.infer import infer
 from lamina.train.learner import Learner, LearnerArgs
 from lamina.train.persistence import ModelSpec
@@ -46,6 +47,7 @@ class TabularLearner(Learner):
         dls: Any, model: nn.Module, loss_func: Callable[..., Any]
     ) -> "TabularLearner":
         """Make the learner that `load_learner` returns."""
+        remember_columns(model, dls)
         return TabularLearner(dls, model, loss_func)
 
 
@@ -99,10 +101,12 @@ def tabular_learner(
     if "loss_func" not in options and _is_several(dls.task):
         options["loss_func"] = SeveralTargets.of_tasks(list(dls.task))
     if isinstance(model, nn.Module):
+        remember_columns(model, dls)
         return TabularLearner(dls, model, **options)
     settings = _settings(dls, model, config, layers=layers, y_range=y_range, numbers=numbers)
     spec = _spec(model, _sizes(dls, emb_szs), len(dls.cont_names), n_out or _n_out(dls), settings)
     learn = TabularLearner(dls, spec.build(), **options)
+    remember_columns(learn.model, dls)
     if name_of(spec.builder) is not None:
         learn.model_spec = spec
     if isinstance(learn.model, TabM):
