@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from lamina.data.check import speed  # noqa: F401  # its probes enter themselves
 from lamina.data.check.probes import PROBES
 from lamina.data.check.report import SEVERITIES, Problem, Report
 from lamina.data.check.subject import Subject

@@ -4,23 +4,30 @@ A probe is a function from a `Subject` to what it found: problems, and tables th
 data. `PROBES` holds them by name; an application or a user adds more with `@PROBES.register(name)`.
 """
 
-from collections import Counter, defaultdict
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from lamina.data.check.report import Problem, flag
 from lamina.data.check.subject import Seen, Subject
+from lamina.foundation.parallel import num_cpus
 from lamina.foundation.registry import Registry
-from lamina.foundation.sequences import groupby, partition
+from lamina.foundation.sequences import groupby, partition, uniqueify
+from lamina.tensor.tree import find_bs, find_device, leaves
+from lamina.tensor.types import plain
 from lamina.viz.tables import Table
 
 __all__ = ["PROBES", "Finding", "Probe", "joined", "names_of"]
 
 Finding: TypeAlias = Problem | Table
 Probe: TypeAlias = Callable[[Subject], Iterable[Finding]]
-Counts: TypeAlias = dict[Any, Counter[str]]  # items per label and split
+Counts: TypeAlias = dict[str, Counter[Any]]  # items of each split, per label
 
 PROBES: Registry[Probe] = Registry("probe")
 
@@ -30,8 +37,6 @@ _CLASSES = 12  # classes in the table
 _STRATIFY = "Let the split keep the shares: StratifiedSplitter(label)."
 
 _FOUND = {
-    "unreadable": "These cannot be made. The first: {first}",
-    "wrong target": "These cannot be made. The first: {first}",
     "leak": "The same content is in another split too: validation looks too good.",
     "duplicate": "The same content is in the split more than once.",
     "contradiction": "The same content has different labels.",
@@ -43,10 +48,10 @@ _FOUND = {
     "uneven classes": "The largest class has {ratio:.0f} times the items of the smallest.",
     "missing numbers": "Columns with NaN, infinite or missing values: the loss becomes NaN.",
     "constant column": "Columns with the same value everywhere: nothing can be learnt from them.",
+    "NaN in batch": "The first batch has NaN or infinite values.",
+    "slow loader": "The loader is the bottleneck: the model would wait for it.",
 }
 _ADVICE = {
-    "unreadable": "Remove or replace the files, or mend the function that fails on them.",
-    "wrong target": "Remove or replace the files, or mend the function that fails on them.",
     "leak": "Keep one of each, or split by groups so that copies stay together.",
     "duplicate": "Keep one of each, unless weighting them is what you want.",
     "contradiction": "Find out which label is right.",
@@ -58,6 +63,9 @@ _ADVICE = {
     "uneven classes": "Look at figures per class, not accuracy alone; weight loss or items.",
     "missing numbers": "Fill them in or leave the rows out.",
     "constant column": "Leave them out.",
+    "NaN in batch": "Look for them in the items, and for divisions by zero in the transforms.",
+    "slow loader": "Use more workers ({cpus} CPUs here, num_workers={workers} now), make files "
+    "smaller beforehand, or move transforms to batch_tfms.",
 }
 
 
@@ -66,7 +74,9 @@ def _find_unreadable(subject: Subject) -> Iterator[Finding]:
     """Report items that cannot be made: missing, damaged or foreign files, failing code."""
     for kind, seen in (("unreadable", subject.inputs), ("wrong target", subject.targets)):
         bad = [one for one in seen if one.error is not None and one.labels is None]
-        yield from _flag("error", kind, names_of(bad), first=bad[0].error if bad else "")
+        message = f"These cannot be made. The first: {bad[0].error}" if bad else ""
+        advice = "Remove or replace the files, or mend the function that fails on them."
+        yield from flag("error", kind, names_of(bad), message, advice)
 
 
 @PROBES.register("duplicates")
@@ -91,85 +101,173 @@ def _find_bad_labels(subject: Subject) -> Iterator[Finding]:
     """Report missing, unknown and rare labels, and show how items spread over the classes."""
     known = [one for one in subject.targets if one.labels is not None]
     for place, seen in groupby(known, "place").items():
-        counts: Counts = defaultdict(Counter)
+        counts: Counts = {split.name: Counter() for split in subject.splits}
         for one in seen:
-            for label in one.labels:
-                counts[label][one.split] += 1
+            counts[one.split].update(one.labels)
         yield from _flag("warning", "unlabelled", names_of(one for one in seen if not one.labels))
         lists = subject.splits[0].lists
         yield from _unseen_labels(seen, counts, lists[place].gather("vocab") if lists else None)
         yield from _uneven_classes(subject, counts)
-        yield _class_table([split.name for split in subject.splits], counts)
+        yield _class_table(counts)
 
 
 def _unseen_labels(seen: list[Seen], counts: Counts, vocab: Any) -> Iterator[Finding]:
-    unseen = {label for label, count in counts.items() if not count["train"]}
+    every = {label for count in counts.values() for label in count}
+    unseen = every.difference(counts["train"])
     is_unknown = vocab is not None and any(label not in vocab for label in unseen)
     names = names_of(one for one in seen if unseen.intersection(one.labels or ()))
     severity = "error" if is_unknown else "warning"
     yield from _flag(severity, "label only in validation", names, labels=_listed(unseen))
-    empty = sorted(map(str, set(vocab or ()) - {"#na#", *counts}))
+    empty = sorted(map(str, set(vocab or ()) - {"#na#", *every}))
     yield from _flag("warning", "empty class", empty)
 
 
 def _uneven_classes(subject: Subject, counts: Counts) -> Iterator[Finding]:
-    sizes = {label: count["train"] for label, count in counts.items() if count["train"]}
-    rare = sorted((label for label, n in sizes.items() if n < _RARE), key=lambda x: sizes[x])
-    yield from _flag("warning", "rare class", [f"{label}: {sizes[label]}" for label in rare])
+    sizes, *others = counts.values()
+    rare = [f"{x}: {sizes[x]}" for x in sorted(sizes, key=sizes.__getitem__) if sizes[x] < _RARE]
+    yield from _flag("warning", "rare class", rare)
     is_held_out = any(split.idxs for split in subject.splits[1:])
-    alone = [label for label in sizes if is_held_out and counts[label].total() == sizes[label]]
-    yield from _flag("warning", "label only in training", map(str, alone))
-    largest = max(sizes, key=lambda x: sizes[x], default=None)
-    ratio = sizes.get(largest, 1) / min(sizes.values(), default=1)
-    large = [f"{largest}: {sizes[largest]}"] if ratio > _UNEVEN else []
+    alone = [label for label in sizes if not any(label in count for count in others)]
+    yield from _flag("warning", "label only in training", map(str, alone if is_held_out else ()))
+    (largest, most), *_ = sizes.most_common(1) or [(None, 1)]
+    ratio = most / min(sizes.values(), default=1)
+    large = [f"{largest}: {most}"] if ratio > _UNEVEN else []
     yield from _flag("note", "uneven classes", large, ratio=ratio)
 
 
-def _class_table(splits: list[str], counts: Counts) -> Table:
-    order = sorted(counts, key=lambda label: (-counts[label]["train"], str(label)))
-    rows = [[label, *(counts[label][name] for name in splits)] for label in order]
+def _class_table(counts: Counts) -> Table:
+    every = {label for count in counts.values() for label in count}
+    order = sorted(every, key=lambda label: (-counts["train"][label], str(label)))
+    rows = [[label, *(count[label] for count in counts.values())] for label in order]
     if len(rows) > _CLASSES:
-        rows[_CLASSES // 2 : -_CLASSES // 2] = [["..."] * (len(splits) + 1)]
-    return Table(["label", *splits], rows, f"Items per class ({len(order)} classes)")
+        rows[_CLASSES // 2 : -_CLASSES // 2] = [["..."] * len(rows[0])]
+    return Table(["label", *counts], rows, f"Items per class ({len(order)} classes)")
 
 
 @PROBES.register("columns")
 def _find_bad_columns(subject: Subject) -> Iterator[Finding]:
     """Report columns of numbers or of a data frame that have gaps or never change."""
-    columns = [*_vector_columns(subject), *_frame_columns(subject)]
+    gaps, same = list[str](), list[str]()
+    for frame, is_target in _frames(subject):
+        n_gaps = (frame.isna() | frame.isin([np.inf, -np.inf])).sum()
+        gaps += [f"{name}: {n:,}" for name, n in n_gaps.items() if n]
+        if len(frame) > 1 and not is_target:
+            same += [str(name) for name in frame if frame[name].astype(str).nunique() == 1]
     severity = "error" if subject.facts(np.ndarray) else "warning"
-    gaps = [f"{name}: {n:,}" for name, n, _ in columns if n]
     yield from _flag(severity, "missing numbers", gaps)
-    yield from _flag("warning", "constant column", [name for name, _, same in columns if same])
+    yield from _flag("warning", "constant column", same)
 
 
-def _vector_columns(subject: Subject) -> Iterator[tuple[str, int, bool]]:
-    """Tell of each column of the items' vectors its name, its gaps, and whether it is constant."""
+def _frames(subject: Subject) -> Iterator[tuple[Any, bool]]:
+    """Give the items' vectors, and the data frame that the items are the rows of, as frames."""
+    import pandas as pd
+
     kinds = groupby(
-        subject.facts(np.ndarray), lambda one: (one.place, one.is_target, len(one.facts))
+        subject.facts(np.ndarray), lambda one: (one.place, one.is_target, len(one.facts)), "facts"
     )
-    for (place, is_target, _), seen in sorted(kinds.items()):
-        matrix = np.stack([one.facts for one in seen])
-        n_gaps = (~np.isfinite(matrix)).sum(0)
-        is_constant = (matrix == matrix[0]).all(0) & (len(matrix) > 1 and not is_target)
-        for k in np.flatnonzero((n_gaps > 0) | is_constant):
-            yield f"element {place}, column {k}", int(n_gaps[k]), bool(is_constant[k])
+    for (place, is_target, _), vectors in sorted(kinds.items()):
+        yield pd.DataFrame(vectors).add_prefix(f"element {place}, column "), is_target
+    rows = [getattr(split.dataset, "items", None) for split in subject.splits]
+    if frames := [some for some in rows if isinstance(some, pd.DataFrame)]:
+        yield pd.concat(frames), False
 
 
-def _frame_columns(subject: Subject) -> Iterator[tuple[str, int, bool]]:
-    """Do the same for the data frame that the items are the rows of."""
-    frames = [getattr(split.dataset, "items", None) for split in subject.splits]
-    frames = [frame for frame in frames if hasattr(frame, "iloc") and hasattr(frame, "columns")]
-    for name in frames[0].columns if frames else ():
-        columns = [frame[name] for frame in frames if len(frame)]
-        n_gaps = sum(int(column.isna().sum()) for column in columns)
-        values = {text for column in columns for text in column.astype(str).unique()}
-        yield str(name), n_gaps, len(values) == 1 and sum(map(len, columns)) > 1
+@PROBES.register("batches")
+def _find_bad_batches(subject: Subject) -> Iterator[Finding]:
+    """Describe the first training batch, and report batches that fail or hold NaN."""
+    bad: list[str] = []
+    for split, batch in zip(subject.splits, subject.batches, strict=True):
+        if not isinstance(batch, Exception):
+            wrong = [type(t).__name__ for t in leaves(batch) if not _is_finite(t)]
+            bad += [f"{split.name}: {name}" for name in wrong]
+        elif split.name == "train" or split.idxs:
+            yield _no_batch(f"The first batch of {split.name}", batch)
+    yield from _flag("error", "NaN in batch", bad)
+    if not isinstance(subject.batches[0], Exception):
+        header = ["tensor", "shape", "dtype", "device", "MiB", "values"]
+        rows = [_describe(t) for t in leaves(subject.batches[0])]
+        yield Table(header, rows, "First training batch")
+
+
+def _no_batch(what: str, error: Exception) -> Problem:
+    notes = "; ".join(getattr(error, "__notes__", []))
+    return Problem("no batch", "error", f"{what} cannot be made: {error}", advice=notes)
+
+
+def _is_finite(t: Tensor) -> bool:
+    return not t.is_floating_point() or bool(t.isfinite().all())
+
+
+def _describe(t: Tensor) -> list[str]:
+    shape, dtype = "x".join(map(str, t.shape)), str(t.dtype).removeprefix("torch.")
+    values = f"{float(t.min()):.4g} to {float(t.max()):.4g}" if t.numel() else ""
+    return [type(t).__name__, shape, dtype, str(t.device), f"{t.nbytes / 2**20:,.2f}", values]
+
+
+@PROBES.register("speed")
+def _measure_speed(subject: Subject) -> Iterator[Finding]:
+    """Measure how fast the loader gives items and, if there is a model, how fast it takes them."""
+    batch, loader, rates = subject.batches[0], subject.dls.train, dict[str, float]()
+    if isinstance(batch, Exception) or not any(True for _ in leaves(batch)):
+        return
+    try:
+        rates["loader"] = _loader_rate(loader, subject.seconds)
+        if subject.model is not None:
+            rates["model"] = _model_rate(subject, batch)
+    except Exception as error:  # whatever the user's transforms or model raise is a finding
+        if not rates:
+            yield _no_batch("A training batch", error)
+            return
+        advice = "Compare the shapes of the batch with what model and loss expect."
+        yield Problem("model fails", "error", f"It cannot take a batch: {error}", advice=advice)
+    n = getattr(loader, "n", None) or len(subject.splits[0].idxs)
+    rows = [[name, f"{rate:,.0f}", f"{n / rate:,.1f}"] for name, rate in rates.items()]
+    yield Table(["what", "items per second", "seconds per epoch"], rows, "Speed of training")
+    waiting = 1 - rates["loader"] / rates.get("model", rates["loader"])
+    slow = [f"{waiting:.0%} of the time"] if waiting > 0 else []
+    workers = getattr(loader, "num_workers", 0)
+    yield from _flag("note", "slow loader", slow, cpus=num_cpus(), workers=workers)
+
+
+def _loader_rate(loader: Any, seconds: float) -> float:
+    """Return items per second; the first batch, which starts the workers, counts only if alone."""
+    epoch, sizes, times = getattr(loader, "epoch", None), list[int](), [time.perf_counter()]
+    for batch in loader:
+        sizes.append(find_bs(batch))
+        times.append(time.perf_counter())
+        if times[-1] - times[1] > seconds:
+            break
+    if epoch is not None:
+        loader.set_epoch(epoch)  # a check does not count as a pass
+    first = int(len(sizes) > 1)
+    return sum(sizes[first:]) / (times[-1] - times[first])
+
+
+def _model_rate(subject: Subject, batch: Any) -> float:
+    """Return the items per second of forward and backward passes of a copy of the model."""
+    device = find_device(batch)
+    model = deepcopy(getattr(subject.model, "model", subject.model)).to(device).train()
+    loss_func = getattr(subject.model, "loss_func", None)
+    parts = plain(tuple(batch) if isinstance(batch, tuple | list) else (batch,))
+    n_inp, times = subject.dls.n_inp or max(1, len(parts) - 1), list[float]()
+    while len(times) < 2 or times[-1] - times[0] < subject.seconds:  # the first step warms up
+        out = model(*parts[:n_inp])
+        loss = _any_loss(out) if loss_func is None else loss_func(out, *parts[n_inp:])
+        loss.backward()
+        if device.type != "cpu":
+            torch.accelerator.synchronize(device)
+        times.append(time.perf_counter())
+    return find_bs(batch) * (len(times) - 1) / (times[-1] - times[0])
+
+
+def _any_loss(out: Any) -> Tensor:
+    """Make a number of whatever a model gives, so that there is something to differentiate."""
+    return torch.stack([t.float().mean() for t in leaves(out)]).sum()
 
 
 def names_of(seen: Iterable[Seen]) -> list[str]:
     """Return the names of what was seen, each once, in order."""
-    return list(dict.fromkeys(one.name for one in seen))
+    return uniqueify(one.name for one in seen)
 
 
 def joined(sign: str, groups: Iterable[list[Seen]]) -> list[str]:
@@ -184,7 +282,8 @@ def joined(sign: str, groups: Iterable[list[Seen]]) -> list[str]:
 
 def _flag(severity: str, kind: str, items: Iterable[str], **facts: Any) -> Iterator[Problem]:
     """Give a problem of a kind in the tables above, if there are items that have it."""
-    return flag(severity, kind, items, _FOUND[kind].format(**facts), _ADVICE[kind])
+    message, advice = (texts[kind].format(**facts) for texts in (_FOUND, _ADVICE))
+    return flag(severity, kind, items, message, advice)
 
 
 def _listed(labels: Iterable[Any]) -> str:

@@ -13,14 +13,13 @@ import numpy as np
 import torch
 
 from lamina.data.items import TfmdLists, get_item
-from lamina.data.loading.plain import PlainLoader
 from lamina.data.task import Boxes, MultiLabel, SingleLabel
 from lamina.foundation.collections import L
 from lamina.foundation.dispatch import TypeTable
 from lamina.foundation.errors import SkipItem
 from lamina.foundation.parallel import parallel
 from lamina.foundation.seeding import Randomness, base_seed, derive, using
-from lamina.foundation.sequences import chunked
+from lamina.foundation.sequences import chunked, concat
 
 __all__ = ["LOOKERS", "Seen", "Split", "Subject"]
 
@@ -69,27 +68,38 @@ class Seen:
         return self.split, self.index
 
 
-@dataclass(frozen=True)
 class Split:
-    """The data set of one loader.
+    """The data set of one loader, and the items of it that the doctor looks at.
 
     Args:
+        dls: the loaders.
+        k: the number of the loader.
+        n: how many items to look at, drawn at random; None is all.
+
+    Attributes:
         name: "train", "valid", "valid 2" and so on.
         dataset: the data set.
         lists: its pipelines, one per element of a tuple; empty if it makes items in another way.
         n_inp: how many elements are inputs; None is all but the last.
+        path: the folder that names of files are relative to.
         idxs: the items to look at.
         others: the items of which only the labels are read.
-        path: the folder that names of files are relative to.
     """
 
-    name: str
-    dataset: Any
-    lists: Sequence[TfmdLists]
-    n_inp: int | None
-    idxs: Sequence[int]
-    others: Sequence[int]
-    path: Path
+    def __init__(self, dls: Any, k: int, n: int | None = None) -> None:
+        self.name = ("train", "valid")[k] if k < 2 else f"valid {k}"
+        self.dataset = ds = dls[k].dataset
+        self.lists: Sequence[TfmdLists] = (
+            [ds] if isinstance(ds, TfmdLists) else getattr(ds, "tls", [])
+        )
+        self.n_inp: int | None = getattr(ds, "n_inp", 1 if self.lists else None)
+        self.path = Path(dls.path)
+        is_batches = getattr(dls[k], "source", None) is ds
+        has_items = hasattr(ds, "__getitem__") and hasattr(ds, "__len__") and not is_batches
+        every = range(len(ds) if has_items else 0)
+        self.idxs = Random(derive(0, "check", k)).sample(every, min(n or len(every), len(every)))
+        has_classes = self.lists and isinstance(dls.task, SingleLabel | MultiLabel)
+        self.others = set(every).difference(self.idxs) if has_classes else ()
 
     def look(self, i: int, *, only_labels: bool = False) -> list[Seen]:
         """Look at the elements of an item.
@@ -101,16 +111,16 @@ class Split:
         with using(Randomness(derive(base_seed(), "item", i))):
             try:
                 parts = self._parts(i)
+                n_inp = self.n_inp or max(1, len(parts) - 1)
+                seen = [
+                    self._follow(Seen(self.name, i, k, k >= n_inp), *part)
+                    for k, part in enumerate(parts)
+                    if k >= n_inp or not only_labels
+                ]
             except SkipItem:
                 return []
             except Exception as error:  # whatever a user's data set raises is a finding
-                parts = [(error, [_fail], None)]
-            n_inp = self.n_inp or max(1, len(parts) - 1)
-            seen = [
-                self._follow(Seen(self.name, i, k, k >= n_inp), *part)
-                for k, part in enumerate(parts)
-                if k >= n_inp or not only_labels
-            ]
+                seen = [Seen(self.name, i, 0, is_target=False, error=_words(error))]
         files = [one.name for one in seen if one.is_file]
         for one in seen:  # what no file names is named after the item's first, or its place
             one.name = one.name or (files or [f"{self.name}[{i}]"])[0]
@@ -142,9 +152,9 @@ class Split:
             look = LOOKERS.find(type(x))
             seen.facts = None if look is None else look(x)
         except SkipItem:
-            pass
+            raise
         except Exception as error:  # whatever a user's transform raises is a finding
-            seen.error = str(error) or type(error).__name__
+            seen.error = _words(error)
         if _is_file(source):
             file, seen.is_file = Path(source), True
             inside = file.is_relative_to(self.path)
@@ -174,7 +184,7 @@ class Subject:
     @cached_property
     def splits(self) -> list[Split]:
         """The data set of each loader."""
-        return [_split(self.dls, k, self.n) for k in range(len(self.dls))]
+        return [Split(self.dls, k, self.n) for k in range(len(self.dls))]
 
     @cached_property
     def seen(self) -> list[Seen]:
@@ -183,10 +193,9 @@ class Subject:
             (split, some, only_labels)
             for split in self.splits
             for idxs, only_labels in ((split.idxs, False), (split.others, True))
-            for some in chunked(idxs, _RUN)
+            for some in chunked(sorted(idxs), _RUN)
         ]
-        found = parallel(look_at_items, runs, threadpool=True, progress=self.progress)
-        return [seen for some in found for seen in some]
+        return concat(*parallel(look_at_items, runs, threadpool=True, progress=self.progress))
 
     @property
     def inputs(self) -> list[Seen]:
@@ -218,21 +227,6 @@ def look_at_items(run: tuple[Split, Iterable[int], bool]) -> list[Seen]:
     return [seen for i in idxs for seen in split.look(i, only_labels=only_labels)]
 
 
-def _split(dls: Any, k: int, n: int | None) -> Split:
-    """Take the data set of loader `k`, and choose the items to look at."""
-    loader, ds = dls[k], dls[k].dataset
-    lists = [ds] if isinstance(ds, TfmdLists) else getattr(ds, "tls", [])
-    is_batches = isinstance(loader, PlainLoader) and ds is loader.source
-    has_items = hasattr(ds, "__getitem__") and hasattr(ds, "__len__") and not is_batches
-    every = range(len(ds) if has_items else 0)
-    idxs = sorted(Random(derive(0, "check", k)).sample(every, min(n or len(every), len(every))))
-    has_classes = lists and isinstance(dls.task, SingleLabel | MultiLabel)
-    others = sorted({*every}.difference(idxs)) if has_classes else []
-    name = ("train", "valid")[k] if k < 2 else f"valid {k}"
-    n_inp = getattr(ds, "n_inp", 1 if lists else None)
-    return Split(name, ds, lists, n_inp, idxs, others, Path(dls.path))
-
-
 def _first_batch(loader: Any) -> Any:
     try:
         return loader.one_batch()
@@ -240,9 +234,8 @@ def _first_batch(loader: Any) -> Any:
         return error
 
 
-def _fail(error: Exception, _split_idx: int | None) -> Any:
-    """Raise the error that making an item raised, in the place of its transforms."""
-    raise error
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _is_file(source: Any) -> bool:
