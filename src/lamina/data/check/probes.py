@@ -112,7 +112,7 @@ def _find_bad_labels(subject: Subject) -> Iterator[Finding]:
 
 
 def _unseen_labels(seen: list[Seen], counts: Counts, vocab: Any) -> Iterator[Finding]:
-    every = {label for count in counts.values() for label in count}
+    every = set[Any]().union(*counts.values())
     unseen = every.difference(counts["train"])
     is_unknown = vocab is not None and any(label not in vocab for label in unseen)
     names = names_of(one for one in seen if unseen.intersection(one.labels or ()))
@@ -136,7 +136,7 @@ def _uneven_classes(subject: Subject, counts: Counts) -> Iterator[Finding]:
 
 
 def _class_table(counts: Counts) -> Table:
-    every = {label for count in counts.values() for label in count}
+    every = set[Any]().union(*counts.values())
     order = sorted(every, key=lambda label: (-counts["train"][label], str(label)))
     rows = [[label, *(count[label] for count in counts.values())] for label in order]
     if len(rows) > _CLASSES:

@@ -1,7 +1,7 @@
 """What the data doctor found: problems with advice, and tables that describe the data."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from html import escape
 from textwrap import wrap
 from typing import Any
@@ -95,8 +95,7 @@ class Report:
         """Return the problems as a pandas data frame, one row each."""
         import pandas as pd
 
-        names = [f.name for f in fields(Problem)]
-        return pd.DataFrame([asdict(problem) for problem in self.problems], columns=names)
+        return pd.DataFrame(list(self.problems), columns=[f.name for f in fields(Problem)])
 
     def __str__(self) -> str:
         parts = [self._summary()]
