@@ -23,6 +23,7 @@ __all__ = [
     "notebook_directives",
     "old_directives",
     "parse_directives",
+    "set_directive",
     "split_directives",
 ]
 
@@ -101,6 +102,35 @@ def parse_directives(cell: Cell) -> Directives:
         {'export': 'core', 'eval': 'false'}
     """
     return _from_metadata(cell.metadata) | split_directives(cell.source).directives
+
+
+def set_directive(cell: Cell, name: str, value: str | None) -> None:
+    r"""Give a directive another value where it stands, or remove it.
+
+    Args:
+        cell: the cell.
+        name: of the directive; nothing happens if the cell does not have it.
+        value: the new one; None removes the directive.
+
+    Example:
+        >>> cell = Cell("a", "code", "#| export core\nx = 1")
+        >>> set_directive(cell, "export", "")
+        >>> cell.source
+        '#| export\nx = 1'
+    """
+    if name in _from_metadata(cell.metadata):
+        given = {k: v for k, v in cell.metadata["lamina"].items() if k != name}
+        cell.metadata["lamina"] = given if value is None else {**given, name: value or True}
+    split = split_directives(cell.source)
+    line = f"#| {name} {value}".rstrip()
+    lines: list[str] = []
+    for old in split.head.splitlines(keepends=True):
+        text = old.rstrip("\r\n")
+        if (match := _LINE.match(text)) is None or match["name"] != name:
+            lines.append(old)
+        elif value is not None:
+            lines.append(line + old[len(text) :])
+    cell.source = "".join(lines) + split.body
 
 
 def _from_metadata(metadata: dict[str, Any]) -> Directives:

@@ -89,8 +89,9 @@ class Module:
 
     @property
     def hashes(self) -> dict[str, str]:
-        """What the index keeps of the cells."""
-        return {cell.section.key: content_hash(cell.section.text) for cell in self.cells}
+        """What the index keeps of the cells, in the order of the module."""
+        cells = sorted(self.cells, key=lambda cell: not cell.code.is_docstring)
+        return {cell.section.key: content_hash(cell.section.text) for cell in cells}
 
     @property
     def symbols(self) -> dict[str, str]:

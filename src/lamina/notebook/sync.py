@@ -7,14 +7,19 @@ come together; the same cell changed on both sides is a conflict, and nothing is
 
 import argparse
 import sys
-from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lamina.notebook.code import docstring_from_module, source_from_module
 from lamina.notebook.config import Config, load_config
-from lamina.notebook.directives import EXPORTS, default_export, split_directives
+from lamina.notebook.directives import (
+    EXPORTS,
+    default_export,
+    parse_directives,
+    set_directive,
+    split_directives,
+)
 from lamina.notebook.document import Cell, Notebook, content_hash, fresh_id, write_notebook
 from lamina.notebook.errors import NotebookError
 from lamina.notebook.export import (
@@ -24,6 +29,7 @@ from lamina.notebook.export import (
     plan_modules,
     read_notebooks,
 )
+from lamina.notebook.git.align import in_order
 from lamina.notebook.index import Index, read_index
 from lamina.notebook.layout import Section, is_made_module, parse_auto, parse_module, tidy
 
@@ -82,7 +88,7 @@ def sync_modules(config: Config, *, force: bool = False) -> SyncReport:
     """Take the edits of all modules into their notebooks, and write the modules again.
 
     Edited, new, moved and deleted cells are taken over; other cells, outputs and metadata stay as
-    they are.
+    they are. A cell among those of another notebook moves there, with its outputs and metadata.
 
     Args:
         config: the settings.
@@ -90,7 +96,7 @@ def sync_modules(config: Config, *, force: bool = False) -> SyncReport:
 
     Raises:
         NotebookError: a module is not valid Python, or both sides changed the same cell, or an
-            automatic part was edited by hand, or a cell stands among those of another notebook.
+            automatic part was edited by hand.
     """
     notebooks = read_notebooks(config)
     modules = plan_modules(notebooks, config)
@@ -101,27 +107,19 @@ def sync_modules(config: Config, *, force: bool = False) -> SyncReport:
             f"{', '.join(conflicts[:5])}. Undo one of the edits; or run `lamina nb sync --force` "
             "to take the module's, or `lamina nb export --force` to take the notebook's."
         )
-    for change in changes:
-        _refuse_mixed(change)
-    report = SyncReport()
-    pool = _pool(changes)
-    syncs = [_Sync(config, notebooks, change, pool, report) for change in changes]
+    work = _Work(config, notebooks, _pool(changes))
+    for exported in work.pool.values():
+        work.take_out(exported)
+    syncs = [_Sync(work, change) for change in changes]
     for sync in syncs:
-        sync.delete()
+        sync.take_out()
     for sync in syncs:
         sync.place()
+    work.report.deleted += work.pool
     _check_auto(changes, plan_modules(notebooks, config))
-    touched = {key.rpartition("#")[0] for key in _all_keys(report)}
-    written = [write_notebook(notebooks[name]) for name in sorted(touched)]
-    report.notebooks = [
-        config.root / name for name, new in zip(sorted(touched), written, strict=True) if new
-    ]
-    report.modules = export_notebooks(config, force=True).written
-    return report
-
-
-def _all_keys(report: SyncReport) -> list[str]:
-    return [*report.edited, *report.added, *report.moved, *report.deleted]
+    work.report.notebooks = work.write()
+    work.report.modules = export_notebooks(config, force=True).written
+    return work.report
 
 
 def _changes(config: Config, modules: dict[str, Module], index: Index) -> Iterator[_Change]:
@@ -162,65 +160,101 @@ def _conflicts(change: _Change) -> Iterator[str]:
         yield f"the order of cells in {change.module.name}"
 
 
-def _refuse_mixed(change: _Change) -> None:
-    """Refuse cells that were moved among those of another notebook; their markers say whose."""
-    orders = (change.order(change.found), change.order(change.base))
-    for found, base in zip(*orders, strict=True):
-        names = (found.rpartition("#")[0], base.rpartition("#")[0])
-        if names[0] != names[1]:
-            raise NotebookError(
-                f"from {found} on, the cells of {' and '.join(sorted(names))} are mixed, and each "
-                "notebook is exported as one piece. Move the cell back to its own; or take it into "
-                "the other notebook, as a new cell, by removing its line '# %%'.",
-                change.module.path,
-            )
-
-
-def _pool(changes: list[_Change]) -> dict[str, Cell]:
-    """Return cells that are gone from their module: if an id turns up elsewhere, it was moved."""
-    gone = (
-        cell
+def _pool(changes: list[_Change]) -> dict[str, ExportedCell]:
+    return {
+        key: cell
         for change in changes
         for key, cell in change.cells.items()
         if key not in change.found and key in change.base
-    )
-    return {cell.cell.id: cell.cell for cell in gone}
+    }
+
+
+@dataclass(slots=True)
+class _Work:
+    """What the work on all modules shares.
+
+    Args:
+        config: the settings.
+        notebooks: all of them, changed in memory.
+        pool: cells that are gone from their module; one that turns up elsewhere was moved.
+        report: what was done so far.
+        touched: the notebooks to write.
+        given: the cells that a notebook gives to others.
+        gained: the notebooks that get such cells.
+    """
+
+    config: Config
+    notebooks: dict[str, Notebook]
+    pool: dict[str, ExportedCell]
+    report: SyncReport = field(default_factory=SyncReport)
+    touched: set[str] = field(default_factory=set)
+    given: dict[str, list[Cell]] = field(default_factory=dict)
+    gained: set[str] = field(default_factory=set)
+
+    def take_out(self, exported: ExportedCell) -> None:
+        """Take a cell out of its notebook, but leave there what it says of the whole notebook."""
+        cells, cell = exported.notebook.cells, exported.cell
+        at = next(i for i, other in enumerate(cells) if other is cell)
+        name = parse_directives(cell).get("default_exp")
+        cells[at : at + 1] = [Cell.new(f"#| default_exp {name}")] if name else []
+        set_directive(cell, "default_exp", None)
+        self.touched.add(exported.section.notebook)
+
+    def write(self) -> list[Path]:
+        """Write the notebooks; at every moment, each cell stands in a file.
+
+        Those that give cells away come last. If they also get some, they are first written with
+        both.
+        """
+        for name in sorted(self.gained & self.given.keys()):
+            notebook = self.notebooks[name]
+            ids = {cell.id for cell in notebook.cells}
+            both = [
+                replace(cell, id=fresh_id() if cell.id in ids else cell.id)
+                for cell in self.given[name]
+            ]
+            write_notebook(replace(notebook, cells=[*notebook.cells, *both]))
+        order = sorted(self.touched, key=lambda name: (name in self.given, name))
+        written = {name for name in order if write_notebook(self.notebooks[name])}
+        return [self.config.root / name for name in sorted(written)]
 
 
 class _Sync:
     """The work on one module."""
 
-    def __init__(
-        self,
-        config: Config,
-        notebooks: dict[str, Notebook],
-        change: _Change,
-        pool: dict[str, Cell],
-        report: SyncReport,
-    ) -> None:
-        self.config = config
-        self.notebooks = notebooks
+    def __init__(self, work: _Work, change: _Change) -> None:
+        self.work = work
+        self.notebooks = work.notebooks
         self.change = change
-        self.pool = pool
-        self.report = report
-        self.sources = dict.fromkeys(key.rpartition("#")[0] for key in change.base | change.now)
+        self.target = change.module.name.removeprefix(f"{work.config.package}.")
+        self.places = self._owners()
 
-    def delete(self) -> None:
-        """Take the cells out of the notebooks that are gone from the module."""
-        for key, exported in self.change.cells.items():
-            if key in self.change.base and key not in self.change.found:
-                cells = exported.notebook.cells
-                cells[:] = [cell for cell in cells if cell is not exported.cell]
-                self.report.deleted.append(key)
+    def _owners(self) -> list[tuple[Section, str]]:
+        """Say which notebook each section goes to, so that as few as possible change theirs.
 
-    def place(self) -> None:
-        """Bring the others into the notebooks: edits, new cells, and the order."""
-        by_notebook: dict[str, list[Section]] = {}
-        for number, section in enumerate(self.change.sections):
-            if not self._is_gone(section):
-                by_notebook.setdefault(self._owner(number), []).append(section)
-        for name, sections in by_notebook.items():
-            self._arrange(name, [self._cell(name, section) for section in sections])
+        A notebook is exported as one piece: what stands among the cells of another belongs to it.
+        """
+        sections = [section for section in self.change.sections if not self._is_gone(section)]
+        sources = dict.fromkeys(
+            key.rpartition("#")[0] for key in self.change.base | self.change.now
+        )
+        ranks = {name: i for i, name in enumerate(self.notebooks) if name in sources}
+        code = [n for n, s in enumerate(sections) if s.notebook in ranks and not s.is_docstring]
+        # Backwards: of two that changed places, the upper one was moved down.
+        numbers = [-ranks[sections[n].notebook] * len(sections) - n for n in reversed(code)]
+        kept = {-number % len(sections) for number in in_order(numbers)}
+        first = sections[min(kept)].notebook if kept else next(iter(ranks), "")
+        owners: list[tuple[Section, str]] = []
+        for n, section in enumerate(sections):
+            first = section.notebook if n in kept else first
+            is_own = section.is_docstring and section.notebook in ranks
+            owners.append((section, section.notebook if is_own else first))
+        if owners and not first:
+            raise NotebookError(
+                "none of the notebooks that it was made from exists any more.",
+                self.change.module.path,
+            )
+        return owners
 
     def _is_gone(self, section: Section) -> bool:
         """Whether the notebook has deleted this cell, and the module has not touched it."""
@@ -228,33 +262,56 @@ class _Sync:
         known = self.change.base.get(key)
         return key not in self.change.now and known == content_hash(section.text)
 
-    def _owner(self, index: int) -> str:
-        """Return the notebook of a section: its own, or that of a cell beside it."""
-        sections = self.change.sections
-        for section in (*sections[index::-1], *sections[index:]):
-            if section.notebook in self.sources and section.notebook in self.notebooks:
-                return section.notebook
-        for name in (*self.sources, sections[index].notebook):
-            if name in self.notebooks:
-                return name
-        raise NotebookError(
-            "none of the notebooks that it was made from exists any more.", self.change.module.path
-        )
+    def take_out(self) -> None:
+        """Take the cells out of the notebooks that go to another."""
+        for section, name in self.places:
+            exported = self.change.cells.get(section.key)
+            if exported is not None and section.notebook != name:
+                self.work.take_out(exported)
+
+    def place(self) -> None:
+        """Bring the sections into the notebooks: edits, new cells, and the order."""
+        by_notebook: dict[str, list[Cell]] = {}
+        for section, name in self.places:
+            cell = self._cell(name, section)
+            is_own = section.is_docstring and section.key in self.change.cells
+            if not is_own:  # a docstring may stand anywhere in its notebook
+                by_notebook.setdefault(name, []).append(cell)
+        for name, cells in by_notebook.items():
+            self._arrange(name, cells)
 
     def _cell(self, name: str, section: Section) -> Cell:
         exported = self.change.cells.get(section.key)
         if exported is None:
-            return self._new(name, section)
+            exported = self.work.pool.get(section.key)
+            if exported is None or exported.code.is_docstring != section.is_docstring:
+                return self._new(name, section)
+            del self.work.pool[section.key]
+        cell, notebook = exported.cell, self.notebooks[name]
+        if exported.section.notebook != name:
+            self.work.given.setdefault(exported.section.notebook, []).append(cell)
+            self.work.gained.add(name)
+        if exported.section.notebook != name or section.key not in self.change.cells:
+            self._retarget(notebook, cell)
         value = content_hash(section.text)
-        if value not in (self.change.now[section.key], self.change.base.get(section.key)):
-            exported.cell.source = self._source(section, exported.cell.source)
-            self.report.edited.append(section.key)
-        return exported.cell
+        if value not in (self.change.now.get(section.key), self.change.base.get(section.key)):
+            cell.source = self._source(section, cell.source, exported)
+            self.work.report.edited.append(section.key)
+            self.work.touched.add(name)
+        return self._twin(name, cell) if exported.section.notebook != name else cell
 
-    def _source(self, section: Section, original: str) -> str:
+    def _twin(self, name: str, cell: Cell) -> Cell:
+        """Return the copy that a sync has left which was interrupted between two notebooks."""
+        for other in self.notebooks[name].cells:
+            is_known = f"{name}#{other.id}" in self.change.base | self.change.found
+            if not is_known and replace(other, id=cell.id) == cell:
+                return other
+        return cell
+
+    def _source(self, section: Section, original: str, exported: ExportedCell | None = None) -> str:
         if section.is_docstring:
             return docstring_from_module(section.text, original)
-        if original and self.change.cells[section.key].code.is_docstring:
+        if exported and exported.code.is_docstring:
             raise NotebookError(
                 f"the text of {section.key} was the docstring, and is now followed by code. Put "
                 "the code below a line '# %%' of its own.",
@@ -263,22 +320,23 @@ class _Sync:
         return source_from_module(section.text, self.change.module.name, original)
 
     def _new(self, name: str, section: Section) -> Cell:
-        notebook = self.notebooks[name]
-        cell = self.pool.pop(section.id, None)
-        cell = cell or Cell.new("", "markdown" if section.is_docstring else "code")
-        if notebook.find(cell.id) is not None:
-            cell.id = fresh_id()
         split = split_directives(section.text)
-        if not split.directives.keys() & set(EXPORTS):
-            target = self.change.module.name.removeprefix(f"{self.config.package}.")
-            module = "" if default_export(notebook) == target else f" {target}"
-            cell.source = f"#| export{module}\n{split.head}"
-        else:
-            cell.source = split.head
+        is_directed = not split.directives.keys().isdisjoint(EXPORTS)
+        head = split.head if is_directed else f"#| export\n{split.head}"
+        cell = Cell.new(head, "markdown" if section.is_docstring else "code")
         body = Section("", "", tidy(split.body), section.is_docstring)
-        cell.source = cell.source + self._source(body, "")
-        self.report.added.append(f"{name}#{cell.id}")
+        cell.source += self._source(body, "")
+        self._retarget(self.notebooks[name], cell)
+        self.work.report.added.append(f"{name}#{cell.id}")
         return cell
+
+    def _retarget(self, notebook: Notebook, cell: Cell) -> None:
+        """Name the module in the cell's directive where the notebook's own is another."""
+        directives = parse_directives(cell)
+        kind = next(name for name in EXPORTS if name in directives)
+        default = default_export(notebook)
+        if (directives[kind] or default) != self.target:
+            set_directive(cell, kind, "" if default == self.target else self.target)
 
     def _arrange(self, name: str, cells: list[Cell]) -> None:
         """Bring the notebook's cells into the order of the module's, moving as few as possible."""
@@ -287,15 +345,22 @@ class _Sync:
         known = [cell for cell in cells if id(cell) in at]
         stable = {id(cell) for cell in known}
         if self.change.is_reordered:
-            kept = _longest_rise([at[id(cell)] for cell in known])
+            kept = in_order([at[id(cell)] for cell in known])
             stable = {id(notebook.cells[i]) for i in kept}
-        self.report.moved += [f"{name}#{cell.id}" for cell in known if id(cell) not in stable]
         loose = {id(cell) for cell in cells} - stable
         order = [cell for cell in notebook.cells if id(cell) not in loose]
         for number, cell in enumerate(cells):
             if id(cell) in loose:
+                self._give_unique_id(cell, order)
                 order.insert(self._place(order, cells, number), cell)
         notebook.cells[:] = order
+        keys = [f"{name}#{cell.id}" for cell in cells if id(cell) in loose]
+        self.work.touched |= {name} if keys else set()
+        self.work.report.moved += [key for key in keys if key not in self.work.report.added]
+
+    def _give_unique_id(self, cell: Cell, others: list[Cell]) -> None:
+        if any(other.id == cell.id for other in others):
+            cell.id = fresh_id()
 
     def _place(self, order: list[Cell], cells: list[Cell], number: int) -> int:
         """Return where a cell goes: behind the one before it, or in front of the one behind it."""
@@ -303,27 +368,6 @@ class _Sync:
         if number:
             return places[id(cells[number - 1])] + 1
         return next((places[id(c)] for c in cells[1:] if id(c) in places), len(order))
-
-
-def _longest_rise(numbers: list[int]) -> set[int]:
-    """Return the members of a longest increasing subsequence.
-
-    Example:
-        >>> sorted(_longest_rise([3, 0, 1, 2]))
-        [0, 1, 2]
-    """
-    tails: list[int] = []
-    before: dict[int, int | None] = {}
-    for number in numbers:
-        place = bisect_left(tails, number)
-        before[number] = tails[place - 1] if place else None
-        tails[place : place + 1] = [number]
-    rise: set[int] = set()
-    last = tails[-1] if tails else None
-    while last is not None:
-        rise.add(last)
-        last = before[last]
-    return rise
 
 
 def _check_auto(changes: list[_Change], after: dict[str, Module]) -> None:

@@ -179,6 +179,15 @@ def test_a_docstring_goes_back_to_markdown(core) -> None:
     assert "#| export\nAll about `core`.\n\nAnd more." in sources(core)
 
 
+def test_a_docstring_may_stand_anywhere_in_its_notebook(core) -> None:
+    change_notebook(core, 4, "#| export\nDocs.")
+    export_notebooks(core.config)
+    core.edit("X = 2", "X = 3")
+    assert sync_modules(core.config).moved == []
+    change_notebook(core, 1, "#| export\ndef f(): ...")
+    assert export_notebooks(core.config).written
+
+
 def test_code_below_the_docstring_needs_a_marker(core) -> None:
     notebook = read_notebook(core.path)
     notebook.cells[4].source = "#| export\nDocs."
@@ -229,23 +238,3 @@ def test_windows_line_ends_are_no_edit(core) -> None:
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     assert sync_modules(core.config).edited == []
     assert json.loads(core.path.read_text())["cells"]
-
-
-def test_a_cell_moved_among_those_of_another_notebook_is_refused(project) -> None:
-    paths = [
-        project.notebook(f"{n}.ipynb", f"#| export core\n{n} = 1", f"#| export core\n{n}{n} = 1")
-        for n in "ab"
-    ]
-    export_notebooks(project.config)
-    before = [path.read_bytes() for path in paths]
-    moved = "# %% nbs/a.ipynb #c1\naa = 1\n\n"
-    project.edit(moved, "")
-    project.edit("# %% nbs/b.ipynb #c1", moved + "# %% nbs/b.ipynb #c1")
-    with pytest.raises(NotebookError, match=r"from nbs/b\.ipynb#c0 on, the cells of"):
-        sync_modules(project.config)
-    assert [path.read_bytes() for path in paths] == before
-    project.edit("# %% nbs/a.ipynb #c1\n", "# %%\n")  # as the message says
-    sync_modules(project.config)
-    sources = [[cell.source for cell in read_notebook(path).cells] for path in paths]
-    assert sources[0] == ["#| export core\na = 1"]
-    assert sources[1][1] == "#| export core\naa = 1"
