@@ -1,11 +1,14 @@
 """Versions, the changelog, the README, and what is published."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+import lamina
 from lamina.notebook.cli import main
+from lamina.notebook.config import load_config
 from lamina.notebook.document import read_notebook, write_notebook
 from lamina.notebook.errors import NotebookError
 from lamina.notebook.export import export_notebooks
@@ -57,6 +60,22 @@ def test_a_version_is_raised_where_it_stands(project) -> None:
     project.edit("1.0.0rc1", "1.0.0", "__init__.py")
     with pytest.raises(NotebookError, match="the same in both"):
         bump_version(project.config)
+
+
+@pytest.mark.parametrize("is_template", [True, False])
+def test_the_version_stands_in_one_place(tmp_path: Path, is_template: bool) -> None:
+    package = Path(lamina.__file__).parent
+    if is_template:
+        new_project(tmp_path, name="lamina", force=True)
+    else:
+        (tmp_path / "src").mkdir()
+        shutil.copytree(package, tmp_path / "src/lamina", ignore=shutil.ignore_patterns("[!_]*"))
+        shutil.copy(package.parents[1] / "pyproject.toml", tmp_path)
+    config = load_config(tmp_path)
+    version, places = read_version(config)
+    assert places == [config.lib_path / "__init__.py"]
+    assert bump_version(config, "major")[0] == version
+    assert read_version(config) == (next_version(version, "major"), places)
 
 
 def test_an_unknown_part_is_refused(project, monkeypatch, capsys) -> None:
@@ -161,8 +180,6 @@ def test_preparing_runs_the_commands_in_turn(project, monkeypatch, capsys) -> No
 def test_a_release_wants_a_clean_new_version(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
     new_project(tmp_path, name="pets")
-    from lamina.notebook.config import load_config
-
     config = load_config(tmp_path)
     with pytest.raises(NotebookError, match=r"not committed: \?\? "):
         check_release(config)
