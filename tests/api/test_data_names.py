@@ -4,6 +4,7 @@ import importlib
 
 import pytest
 
+from lamina.data.block import DataBlock
 from lamina.data.datasets import Datasets
 from lamina.data.external.urls import URLs
 from lamina.data.items import TfmdLists
@@ -26,7 +27,10 @@ NAMES = {
     "data.normalize": "IntToFloatTensor Normalize broadcast_vec",
     "vision.opening": "ToTensor",
     "data.show": "show_batch show_results",
-    "data.external.untar": "untar_data",
+    "data.external.untar": "prefetch_data untar_data",
+    "data.external.urls": "URLs home",
+    "data.loaders": "DataLoaders get_c",
+    "data.datasets": "Datasets decode_at show_at",
 }
 SETS = (
     "ADULT_SAMPLE BIWI_SAMPLE CIFAR COCO_SAMPLE COCO_TINY HUMAN_NUMBERS IMDB IMDB_SAMPLE ML_SAMPLE "
@@ -40,6 +44,9 @@ SETS = (
 )
 UNMEASURED = {"ML_100k", "WT103_FWD", "WT103_BWD"}  # neither size nor checksum was published
 METHODS = {
+    DataBlock: "databunch dataloaders datasets datasource from_columns new partial_dataloaders "
+    "summary weighted_dataloaders",
+    URLs: "names path",
     TfmdDL: f"{' '.join(STAGES)} decode decode_batch load_state_dict new n_inp one_batch set_epoch "
     "show_batch show_results state_dict to",
     DataLoaders: "add_tfms c check cpu cuda from_dblock from_dsets new_empty one_batch show_batch "

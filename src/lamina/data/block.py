@@ -265,6 +265,8 @@ class DataBlock:
         ]
         return Datasets(items, tfms, splits=self.splitter(items), n_inp=self.n_inp)
 
+    datasource = datasets
+
     def dataloaders(
         self,
         source: Any,

@@ -20,7 +20,7 @@ from lamina.foundation.errors import ContractError, UnknownNameError, refuse_unk
 from lamina.foundation.signatures import signature_names, strict
 from lamina.tensor.device import default_device
 
-__all__ = ["DataLoaders", "LoadersArgs", "PlainLoader", "refuse_options"]
+__all__ = ["DataLoaders", "LoadersArgs", "PlainLoader", "get_c", "refuse_options"]
 
 
 class LoadersArgs(LoaderOptions, total=False):
@@ -219,6 +219,25 @@ class DataLoaders(LoaderGroup):
     def _last(self) -> Any:
         """Return the loader whose transforms are those of validation, where there is one."""
         return self.loaders[min(1, len(self.loaders) - 1)]
+
+
+def get_c(dls: DataLoaders) -> int:
+    """Return the number of outputs that a model for these data needs: `dls.c`, which must be known.
+
+    Raises:
+        ContractError: it is not.
+
+    Example:
+        >>> from lamina.data.category import Categorize
+        >>> get_c(TfmdLists(["cat", "dog"], Categorize()).dataloaders(bs=2, device="cpu"))
+        2
+    """
+    if dls.c is None:
+        raise ContractError(
+            "get_c: these data do not say what the target is. Use a block that does, such as "
+            "CategoryBlock, or give the model's number of outputs yourself."
+        )
+    return dls.c
 
 
 def refuse_options(

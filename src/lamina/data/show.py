@@ -22,13 +22,14 @@ __all__ = ["GridOptions", "is_drawable", "show_batch", "show_results", "show_sam
 
 
 class GridOptions(TypedDict, total=False):
-    """How the grid of a figure is laid out; see `lamina.viz.canvas.get_grid`."""
+    """The grid of a figure, or axes to draw on; see `lamina.viz.canvas.get_grid`."""
 
     nrows: int | None
     ncols: int | None
     figsize: tuple[float, float] | None
     title: str | None
     imsize: float
+    ctxs: Sequence[Any] | None
 
 
 def is_drawable(x: Any) -> bool:

@@ -117,22 +117,31 @@ class TfmdDL(DataLoader):
         return L([self._decode_sample(sample, full=full) for sample in samples])
 
     def show_batch(
-        self, b: Any = None, max_n: int = 9, *, unique: bool = False, **options: Any
+        self,
+        b: Any = None,
+        max_n: int = 9,
+        *,
+        show: bool = True,
+        unique: bool = False,
+        **options: Any,
     ) -> Any:
         """Show the first items of a batch.
 
         Args:
             b: a batch; None makes the next one.
             max_n: how many items at most.
+            show: whether to draw them; False returns them decoded, as they would be drawn.
             unique: show one item again and again, to see its augmentations.
-            options: those of the function registered in `show_batch` for the types of the batch.
+            options: those of the function registered in `show_batch` for the types of the batch;
+                for pictures `GridOptions`, with `ctxs` for axes of yours.
         """
         if unique:
             once = self.new(bs=max_n, num_workers=0, n=None, get_idxs=lambda: [0] * max_n)
-            return once.show_batch(None, max_n, **options)
+            return once.show_batch(None, max_n, show=show, **options)
         b = self.one_batch() if b is None else b
         x, y = map(_single, self.split_xy(b))
-        return show_batch(x, y, self.decode_batch(b, max_n, full=False), max_n=max_n, **options)
+        samples = self.decode_batch(b, max_n, full=False)
+        return show_batch(x, y, samples, max_n=max_n, **options) if show else samples
 
     def show_results(self, b: Any, preds: Any, max_n: int = 9, **options: Any) -> Any:
         """Show the first items of a batch with what was predicted for them.

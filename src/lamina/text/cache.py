@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from lamina.data.external.untar import home
+from lamina.data.external.urls import home
 from lamina.foundation.errors import MissingExtraError
 from lamina.foundation.paths import atomic_write
 from lamina.tensor.codec import encode

@@ -68,8 +68,11 @@ def get_grid(
     *,
     double: bool = False,
     imsize: float = 3,
+    ctxs: Sequence[Any] | None = None,
 ) -> L[Any]:
     """Open a figure with `n` axes in a grid that is about square, and return the axes.
+
+    The figure is the `figure` of each of them.
 
     Args:
         n: number of things to show.
@@ -79,9 +82,10 @@ def get_grid(
         title: a title over the whole figure.
         double: make two axes per thing, side by side, for input and target or for two views.
         imsize: side of one axes in inches.
+        ctxs: axes to use instead of those of a new figure, as many as are needed or more.
 
     Raises:
-        ContractError: there is nothing to show, or the rows and columns given cannot hold it.
+        ContractError: there is nothing to show, or what is given cannot hold it.
 
     Example:
         >>> len(get_grid(5)), len(get_grid(4, double=True))
@@ -89,16 +93,19 @@ def get_grid(
     """
     if n < 1:
         raise ContractError(f"get_grid: n is {n}. Give the number of things to show, at least 1.")
+    each = 2 if double else 1
+    if ctxs is not None:
+        if len(ctxs) < n * each:
+            raise ContractError(f"get_grid: {len(ctxs)} axes in ctxs, {n * each} are needed.")
+        return L(list(ctxs)[: n * each])
     rows, columns = _grid_shape(n, nrows, ncols)
     if rows * columns < n:
         raise ContractError(
             f"get_grid: {rows} rows of {columns} cannot hold {n}. Leave nrows or ncols out."
         )
-    each = 2 if double else 1
     fig, axes = subplots(rows, columns * each, figsize, imsize, title)
     for unused in axes[n * each :]:
         unused.set_axis_off()
-    # One argument fewer for callers: the figure is reachable as `axes[0].figure`.
     fig.set_layout_engine("constrained")
     return axes[: n * each]
 

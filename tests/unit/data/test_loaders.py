@@ -9,7 +9,7 @@ from lamina.data.category import Categorize
 from lamina.data.datasets import Datasets
 from lamina.data.items import TfmdLists
 from lamina.data.loader import DataLoader
-from lamina.data.loaders import DataLoaders, PlainLoader
+from lamina.data.loaders import DataLoaders, PlainLoader, get_c
 from lamina.data.normalize import Normalize
 from lamina.data.task import SingleLabel
 from lamina.foundation.errors import (
@@ -157,3 +157,8 @@ def test_batches_move_to_the_cpu_and_to_a_gpu_that_is_there():
     assert dls.cpu().device == torch.device("cpu")
     if torch.cuda.is_available():
         assert dls.cuda().one_batch()[0].is_cuda
+
+
+def test_the_number_of_outputs_must_be_known():
+    with pytest.raises(ContractError, match=r"do not say what the target is\. Use a block"):
+        get_c(DataLoaders([(torch.zeros(2, 3), torch.zeros(2))], device="cpu"))

@@ -14,6 +14,7 @@ from lamina.data.transform import RandTransform, Transform
 from lamina.foundation.errors import UnknownArgumentError
 from lamina.foundation.seeding import current
 from lamina.tensor.types import TensorCategory, TensorImage
+from lamina.viz.canvas import get_grid
 
 PIXELS = [10, 60, 110, 160, 210, 250]
 
@@ -141,6 +142,14 @@ def test_pictures_are_shown_with_their_labels(images):
     axes = dl.show_batch(max_n=3)
     assert [ax.get_title() for ax in axes] == ["dark", "dark", "bright"]
     assert len(axes[0].images) == 1
+
+
+def test_pictures_are_drawn_on_axes_that_are_given_or_not_at_all(images):
+    dl = TfmdDL(images.train, bs=4, after_batch=IntToFloatTensor())
+    ours = get_grid(6)
+    assert list(dl.show_batch(max_n=3, ctxs=ours)) == list(ours)[:3]
+    samples = dl.show_batch(max_n=3, show=False)
+    assert [str(label) for _, label in samples] == ["dark", "dark", "bright"]
 
 
 def test_one_item_can_be_shown_with_its_augmentations(images):

@@ -56,6 +56,13 @@ def test_unused_axes_are_blank():
     assert [ax.axison for ax in axes[0].figure.axes] == [True] * 5 + [False]
 
 
+def test_axes_that_are_there_are_used():
+    ours = subplots(2, 3)[1]
+    assert list(get_grid(2, double=True, ctxs=ours)) == list(ours)[:4]
+    with pytest.raises(ContractError, match="6 axes in ctxs, 8 are needed"):
+        get_grid(4, double=True, ctxs=ours)
+
+
 def test_title_and_size_of_the_grid():
     figure = get_grid(2, figsize=(5, 4), title="two")[0].figure
     assert figure.get_suptitle() == "two"

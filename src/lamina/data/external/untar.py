@@ -4,6 +4,7 @@ import functools
 import json
 import logging
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import TypedDict, cast
@@ -11,13 +12,13 @@ from typing import TypedDict, cast
 from lamina.data.external.archives import extract
 from lamina.data.external.download import Expected, download, file_checksum, lock
 from lamina.data.external.pins import Pins
-from lamina.data.external.urls import ALIKE, Source, find_source
+from lamina.data.external.urls import ALIKE, FOLDERS, Source, URLs, find_source, home
 from lamina.foundation.errors import DownloadError, UnknownNameError
+from lamina.foundation.sequences import uniqueify
 from lamina.foundation.signatures import strict
 
-__all__ = ["home", "sample_file", "samples", "samples_folder", "untar_data"]
+__all__ = ["prefetch_data", "sample_file", "samples", "samples_folder", "untar_data"]
 
-_FOLDERS = {"data": "data", "model": "models"}
 _log = logging.getLogger("lamina.data")
 
 
@@ -28,13 +29,6 @@ class SampleFacts(TypedDict):
     size: int
     sha256: str
     licence: str
-
-
-def home() -> Path:
-    """Return the folder for downloads and unpacked data: `$LAMINA_HOME`, else the user's cache."""
-    import platformdirs
-
-    return Path(os.environ.get("LAMINA_HOME") or platformdirs.user_cache_dir("lamina"))
 
 
 def samples_folder() -> Path | None:
@@ -125,12 +119,12 @@ def untar_data(
         lamina.foundation.errors.UnknownNameError: untar_data: unknown data set 'MNIST_TNY'. ...
     """
     source = find_source(url)
-    if c_key not in _FOLDERS:
-        raise UnknownNameError("c_key", c_key, _FOLDERS, where="untar_data")
+    if c_key not in (kinds := ("data", "model")):
+        raise UnknownNameError("c_key", c_key, kinds, where="untar_data")
     root = Path(base) if base is not None else home()
     if full is None:
         full = force_download or bool(os.environ.get("LAMINA_FULL_DATA"))
-    local = Path(_FOLDERS[c_key]) / source.stem
+    local = Path(FOLDERS[c_key]) / source.stem
     if data is None and not force_download and not source.bundled and local.is_dir():
         return local
     sample = source.sample
@@ -141,14 +135,37 @@ def untar_data(
             f"untar_data: the sample {sample!r} comes with Lamina's source repository and is not "
             "here. Set LAMINA_SAMPLES to the repository's folder 'samples'."
         )
-    archives = Path(archive) if archive is not None else root / "archive"
-    folder = (Path(data) if data is not None else root / _FOLDERS[c_key]) / source.stem
+    archives = Path(archive) if archive is not None else root / FOLDERS["archive"]
+    folder = (Path(data) if data is not None else root / FOLDERS[c_key]) / source.stem
     try:
         return _untar_download(source, archives / source.file, folder, force=force_download)
     except DownloadError as error:
         if (like := ALIKE.get(source)) and find_source(like).sample in samples():
             error.add_note(f"Lamina brings a sample of these data: untar_data(URLs.{like})")
         raise
+
+
+def prefetch_data(*sources: str | Path) -> list[Path]:
+    """Fetch data sets ahead, as for a machine without a network, and return their folders.
+
+    Args:
+        sources: what `untar_data` takes; or files, such as notebooks and scripts, which are
+            searched for the names of sets: `URLs.PETS`.
+
+    Example:
+        >>> [folder.name for folder in prefetch_data("MNIST_TINY")]
+        ['mnist_tiny']
+    """
+    names = [name for source in sources for name in _named_by(source)]
+    return [untar_data(name) for name in uniqueify(names)]
+
+
+def _named_by(source: str | Path) -> list[str]:
+    """Return the sets that a file names; what is no file is a name itself."""
+    if not Path(source).is_file():
+        return [str(source)]
+    found = re.findall(r"\bURLs\.(\w+)", Path(source).read_text(encoding="utf-8"))
+    return [name for name in found if name in URLs.names()]
 
 
 def _untar_sample(source: Source, name: str, root: Path) -> Path:

@@ -1,15 +1,24 @@
 """Where well-known data sets are, as facts, and the names of the samples bundled with Lamina."""
 
+import os
 from collections.abc import Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Self
 from urllib.parse import urlsplit
 
 from lamina.foundation.errors import UnknownNameError
 
-__all__ = ["ALIKE", "Source", "URLs", "find_source"]
+__all__ = ["ALIKE", "FOLDERS", "Source", "URLs", "find_source", "home"]
 
+FOLDERS = {"archive": "archive", "data": "data", "model": "models"}  # below `home()`
 _BUNDLED = "sample:"
+
+
+def home() -> Path:
+    """Return the folder for downloads and unpacked data: `$LAMINA_HOME`, else the user's cache."""
+    import platformdirs
+
+    return Path(os.environ.get("LAMINA_HOME") or platformdirs.user_cache_dir("lamina"))
 
 
 class Source(str):
@@ -196,6 +205,26 @@ class URLs:
     def names(cls) -> list[str]:
         """Return the names of all known sets."""
         return [name for name, value in vars(cls).items() if isinstance(value, Source)]
+
+    @staticmethod
+    def path(url: str, c_key: str = "archive") -> Path:
+        """Return where `untar_data` puts a set that it downloads, whether it is there or not.
+
+        Args:
+            url: see `untar_data`.
+            c_key: "archive" for the file, "data" or "model" for the folder that it is unpacked to.
+
+        Raises:
+            UnknownNameError: the name, or the key, is not known.
+
+        Example:
+            >>> URLs.path("PETS").name, URLs.path("PETS", "data").name
+            ('oxford-iiit-pet.tgz', 'oxford-iiit-pet')
+        """
+        source = find_source(url)
+        if c_key not in FOLDERS:
+            raise UnknownNameError("c_key", c_key, FOLDERS, where="URLs.path")
+        return home() / FOLDERS[c_key] / (source.file if c_key == "archive" else source.stem)
 
 
 ALIKE = {  # bundled, from the same data, but other files: only told of, never put in their place

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from lamina.data.external.download import Expected, download
-from lamina.data.external.untar import home, sample_file
+from lamina.data.external.untar import sample_file
+from lamina.data.external.urls import home
 from lamina.foundation.errors import ContractError
 from lamina.vision.models.architectures import Architecture
 

@@ -8,8 +8,8 @@ import multiprocessing
 import pytest
 
 from lamina.data.external import untar as module
-from lamina.data.external.untar import home, sample_file, samples, untar_data
-from lamina.data.external.urls import ALIKE, Source, URLs
+from lamina.data.external.untar import prefetch_data, sample_file, samples, untar_data
+from lamina.data.external.urls import ALIKE, Source, URLs, home
 from lamina.foundation.errors import ArchiveError, DownloadError, UnknownNameError
 
 
@@ -249,3 +249,19 @@ def test_weights_have_a_folder_of_their_own(birds, tmp_path):
     assert untar_data(birds, c_key="model").resolve() == tmp_path / "models" / "birds"
     with pytest.raises(UnknownNameError, match="Did you mean 'model'"):
         untar_data(birds, c_key="models")
+
+
+def test_the_place_of_a_set_is_known_before_it_is_there(birds):
+    assert URLs.path(birds) == home() / "archive" / "birds.tgz"
+    assert URLs.path(birds, "model") == home() / "models" / "birds"
+    assert untar_data(birds) == URLs.path(birds, "data")
+    assert URLs.path(birds).is_file()
+    with pytest.raises(UnknownNameError, match=r"URLs\.path: unknown c_key 'dat'.* mean 'data'"):
+        URLs.path(birds, "dat")
+
+
+def test_sets_that_a_notebook_names_are_fetched_ahead(tmp_path, birds):
+    cell = {"source": ["untar_data(URLs.MNIST_TINY) # URLs.names(), URLs.MNIST_TINY\n"]}
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": [cell]}))
+    names = [folder.name for folder in prefetch_data(tmp_path / "a.ipynb", birds)]
+    assert names == ["mnist_tiny", "birds"]
