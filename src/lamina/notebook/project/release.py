@@ -2,8 +2,10 @@
 
 import argparse
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +15,9 @@ from lamina.notebook.export import export_notebooks
 from lamina.notebook.project.changelog import git
 from lamina.notebook.project.version import read_version
 
-__all__ = ["add_arguments", "build_release", "check_release", "run"]
+__all__ = ["add_arguments", "build_release", "check_release", "run", "upload_release"]
+
+_REFUSED = re.compile(r"HTTPError: 40[13]|Credential not found")
 
 
 def check_release(config: Config) -> str:
@@ -59,6 +63,30 @@ def build_release(config: Config, *, isolated: bool = True) -> list[Path]:
     return built
 
 
+def upload_release(config: Config, files: Iterable[Path], repository: str = "pypi") -> None:
+    """Upload built files through twine, which never asks anything.
+
+    Args:
+        config: the settings.
+        files: from `build_release`.
+        repository: a name that twine knows (`pypi`, `testpypi`, or from `~/.pypirc`), or a URL.
+
+    Raises:
+        NotebookError: says what the repository, or twine, has against it.
+    """
+    place = ["--repository-url" if "://" in repository else "--repository", repository]
+    quiet = ["--non-interactive", "--disable-progress-bar"]
+    try:
+        _python(config, "twine", "upload", *quiet, *place, *map(str, files))
+    except NotebookError as error:
+        if not _REFUSED.search(str(error)):
+            raise
+        raise NotebookError(
+            f"{repository} does not know who is uploading. Set TWINE_USERNAME to '__token__' and "
+            f"TWINE_PASSWORD to a token that it gave you, or write both into ~/.pypirc.\n{error}"
+        ) from None
+
+
 def _python(config: Config, module: str, *args: str) -> None:
     if find_spec(module) is None:
         raise NotebookError(f"a release needs {module!r}. Run: pip install build twine")
@@ -76,7 +104,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", nargs="?", default=".", help="the project (default: here)")
     parser.add_argument("--no-isolation", action="store_true", help="build in this environment")
     parser.add_argument("--upload", action="store_true", help="upload the files through twine")
-    parser.add_argument("--repository", default="pypi", help="where to (default: pypi)")
+    parser.add_argument("--repository", default="pypi", help="a name or URL (default: pypi)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -88,6 +116,6 @@ def run(options: argparse.Namespace) -> int:
     if not options.upload:
         sys.stdout.write("checked; `lamina nb release --upload` publishes it\n")
         return 0
-    _python(config, "twine", "upload", "--repository", options.repository, *map(str, built))
+    upload_release(config, built, options.repository)
     sys.stdout.write(f"uploaded. Now: git tag v{version} && git push origin v{version}\n")
     return 0

@@ -1,11 +1,21 @@
 """Hooks: git merges, shows and cleans notebooks; Jupyter cleans them as it saves."""
 
+import json
+import os
+import re
 import subprocess
+import sys
 from pathlib import Path
+from socket import socket
+from time import sleep
 from types import SimpleNamespace
+from urllib.error import URLError
+from urllib.request import Request, urlopen
 
 import pytest
+import yaml
 
+import lamina
 from lamina.notebook.cli import main
 from lamina.notebook.document import Cell, Notebook, read_notebook, to_raw, write_notebook
 from lamina.notebook.errors import NotebookError
@@ -100,3 +110,88 @@ def test_trust_signs_once(tmp_path: Path, monkeypatch, capsys) -> None:
     path = str(tmp_path / "a.ipynb")
     assert main(["trust", path]) == main(["trust", path]) == 0
     assert capsys.readouterr().out.count("trusted: ") == 1
+
+
+def call(address: str, method: str = "GET", body: object = None) -> dict:
+    """Call Jupyter's server, which may still be starting."""
+    data = json.dumps(body).encode() if body else None
+    request = Request(address, data, {"Authorization": "token t"}, method=method)
+    for _ in range(200):
+        try:
+            with urlopen(request, timeout=20) as answer:
+                return json.loads(answer.read())
+        except URLError as error:
+            if not isinstance(error.reason, ConnectionRefusedError):
+                raise
+            sleep(0.1)
+    raise TimeoutError(address)
+
+
+@pytest.mark.slow
+def test_a_server_of_jupyter_cleans_what_it_saves(root: Path) -> None:
+    pytest.importorskip("jupyter_server")
+    (root / "pyproject.toml").write_text("[tool.lamina.nb]\njupyter_hooks = true\n")
+    assert main(["hooks", "install", str(root)]) == 0
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"]
+    command += [f"--port={port}", "--IdentityProvider.token=t", f"--ServerApp.root_dir={root}"]
+    content = to_raw(Notebook([Cell("a", "code", "x\ny", execution_count=3)]))
+    content["cells"][0]["source"] = "x\ny"
+    address = f"http://127.0.0.1:{port}/api/contents/a.ipynb"
+    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        model = {"type": "notebook", "format": "json", "content": content}
+        assert call(address, "PUT", model)["path"] == "a.ipynb"
+        assert call(address)["content"]["cells"][0]["source"] == "x\ny"
+    finally:
+        server.terminate()
+        server.wait()
+    assert read_notebook(root / "a.ipynb").cells == [Cell("a", "code", "x\ny")]
+
+
+FOUND = Path(lamina.__file__).parents[2] / ".pre-commit-hooks.yaml"
+
+
+@pytest.fixture
+def hooked(root: Path) -> Path:
+    """A repository with a notebook that is not clean, and the hooks that are offered."""
+    if not FOUND.exists():
+        pytest.skip("the package is installed without its repository")
+    hooks = [hook | {"description": ""} for hook in yaml.safe_load(FOUND.read_text())]
+    config = yaml.safe_dump({"repos": [{"repo": "local", "hooks": hooks}]})
+    (root / ".pre-commit-config.yaml").write_text(config)
+    (root / "pyproject.toml").write_text("[project]\nname = 'pets'\n[tool.lamina.nb]\n")
+    kernel = {"kernelspec": {"display_name": "python3", "language": "python", "name": "python3"}}
+    cell = Cell("a", "code", "#| export core\nx = 1", execution_count=3)
+    write_notebook(Notebook([cell], kernel), root / "nbs/a.ipynb")
+    return root
+
+
+def test_each_hook_of_pre_commit_is_a_command(hooked: Path, monkeypatch) -> None:
+    monkeypatch.chdir(hooked)
+    commands = {hook["id"]: hook["entry"].split()[2:] for hook in yaml.safe_load(FOUND.read_text())}
+    assert main(commands["lamina-nb-clean"]) == 0
+    assert main(["clean", "--check"]) == 0
+    assert main(commands["lamina-nb-export"]) == 1
+    assert main([*commands["lamina-nb-fix"], "nbs/a.ipynb"]) == 0
+    assert [path.name for path in (hooked / "nbs").iterdir()] == ["a.ipynb"]
+
+
+@pytest.mark.slow
+def test_pre_commit_runs_the_hooks(hooked: Path, monkeypatch) -> None:
+    pytest.importorskip("pre_commit")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    run = [sys.executable, "-m", "pre_commit", "run", "--all-files"]
+
+    def outcome() -> list[str]:
+        git(hooked, "add", ".")
+        done = subprocess.run(run, cwd=hooked, capture_output=True, text=True, check=False)
+        return re.findall(r"(?m)\.(Passed|Failed)$", done.stdout)
+
+    assert outcome() == ["Failed", "Failed", "Passed"]  # cleaned; not exported
+    assert outcome() == ["Passed", "Failed", "Passed"]
+    monkeypatch.chdir(hooked)
+    assert main(["export"]) == 0
+    assert outcome() == ["Passed", "Passed", "Passed"]

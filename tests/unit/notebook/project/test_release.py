@@ -2,7 +2,14 @@
 
 import shutil
 import subprocess
+from base64 import b64encode
+from collections.abc import Iterator
+from email.parser import BytesParser
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
+from zipfile import ZipFile
 
 import pytest
 
@@ -15,8 +22,10 @@ from lamina.notebook.export import export_notebooks
 from lamina.notebook.project.changelog import merged_changes, update_changelog
 from lamina.notebook.project.new import new_project
 from lamina.notebook.project.readme import render_readme
-from lamina.notebook.project.release import build_release, check_release
+from lamina.notebook.project.release import build_release, check_release, upload_release
 from lamina.notebook.project.version import bump_version, next_version, read_version
+
+WHEEL = "pets-0.0.1-py3-none-any.whl"
 
 
 def git(root: Path, *args: str) -> None:
@@ -191,21 +200,91 @@ def test_a_release_wants_a_clean_new_version(tmp_path: Path) -> None:
         check_release(config)
 
 
-@pytest.mark.slow
-def test_a_release_is_built_and_checked_and_not_uploaded(
-    tmp_path: Path, monkeypatch, capsys
+class PackageIndex(BaseHTTPRequestHandler):
+    """Speaks the upload form of package indexes; the password is "right"."""
+
+    received: ClassVar[list[dict[str, bytes]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        is_known = self.headers["Authorization"] == f"Basic {b64encode(b'ada:right').decode()}"
+        if is_known:
+            start = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
+            parts = BytesParser().parsebytes(start + body).get_payload()
+            form = {p.get_param("name", header="Content-Disposition"): p for p in parts}
+            self.received.append({k: p.get_payload(decode=True) for k, p in form.items()})
+        self.send_response(200 if is_known else 403, None if is_known else "No such password")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def package_index(tmp_path: Path, monkeypatch) -> Iterator[str]:
+    monkeypatch.setenv("HOME", str(tmp_path))  # no ~/.pypirc, no keyring
+    monkeypatch.setenv("TWINE_USERNAME", "ada")
+    monkeypatch.setattr(PackageIndex, "received", [])
+    with HTTPServer(("127.0.0.1", 0), PackageIndex) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/legacy/"
+        server.shutdown()
+        thread.join()
+
+
+def make_wheel(folder: Path) -> Path:
+    wheel = folder / WHEEL
+    with ZipFile(wheel, "w") as file:
+        metadata = "Metadata-Version: 2.1\nName: pets\nVersion: 0.0.1\n"
+        file.writestr("pets-0.0.1.dist-info/METADATA", metadata)
+        file.writestr("pets-0.0.1.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+    return wheel
+
+
+@pytest.mark.parametrize("password", ["wrong", None])
+def test_who_is_not_known_uploads_nothing(
+    project, package_index: str, monkeypatch, password: str | None
 ) -> None:
-    git(tmp_path, "init", "-q")
-    new_project(tmp_path, name="pets")
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TWINE_PASSWORD", raising=False)
+    if password:
+        monkeypatch.setenv("TWINE_PASSWORD", password)
+    with pytest.raises(NotebookError, match=r"does not know who.*Set TWINE_USERNAME to '__token"):
+        upload_release(project.config, [make_wheel(project.root)], package_index)
+    assert PackageIndex.received == []
+
+
+def test_a_repository_without_an_address_is_refused(project, package_index: str) -> None:
+    with pytest.raises(NotebookError, match=r"(?s)twine failed:.*Missing 'mine' section"):
+        upload_release(project.config, [make_wheel(project.root)], "mine")
+
+
+@pytest.mark.slow
+def test_a_release_is_built_and_checked_and_uploaded_where_asked_for(
+    tmp_path: Path, package_index: str, monkeypatch, capsys
+) -> None:
+    root = tmp_path / "pets"
+    root.mkdir()
+    git(root, "init", "-q")
+    new_project(root)
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("TWINE_PASSWORD", "right")
     assert main(["readme"]) == 0
-    git(tmp_path, "add", ".")
-    commit(tmp_path, "Begin")
-    assert main(["release", "--no-isolation"]) == 0
+    git(root, "add", ".")
+    commit(root, "Begin")
+    assert main(["release", "--no-isolation", "--repository", package_index]) == 0
     out = capsys.readouterr().out
     assert "built: dist/pets-0.0.1-py3-none-any.whl\n" in out
     assert "built: dist/pets-0.0.1.tar.gz\n" in out
     assert out.endswith("`lamina nb release --upload` publishes it\n")
+    assert PackageIndex.received == []
+    assert main(["release", "--no-isolation", "--upload", "--repository", package_index]) == 0
+    assert capsys.readouterr().out.endswith("git push origin v0.0.1\n")
+    forms = {form["filetype"]: form for form in PackageIndex.received}
+    for kind, name in ((b"sdist", "pets-0.0.1.tar.gz"), (b"bdist_wheel", WHEEL)):
+        assert (forms[kind]["name"], forms[kind]["version"]) == (b"pets", b"0.0.1")
+        assert forms[kind]["content"] == (root / "dist" / name).read_bytes()
 
 
 def test_a_build_that_fails_says_why(project) -> None:
