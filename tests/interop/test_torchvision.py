@@ -23,7 +23,11 @@ OURS = {
     "resnet50": resnet.resnet50,
     "mobilenet_v2": mobilenet.mobilenet_v2,
     "squeezenet1_1": squeezenet.squeezenet1_1,
+    "squeezenet1_0": squeezenet.squeezenet1_0,
+    **{name: ARCHITECTURES[name].make for name in ("alexnet", "vgg11_bn", "densenet121")},
 }
+LARGER = ("resnet101", "resnet152", "vgg13_bn", "vgg16_bn", "vgg19_bn")
+LARGER += ("densenet161", "densenet169", "densenet201")
 EXACT = {"rtol": 0, "atol": 0}
 
 
@@ -49,7 +53,7 @@ def photos(n: int = 2) -> torch.Tensor:
     return torch.randn(n, 3, 96, 96, generator=torch.Generator().manual_seed(2))
 
 
-@pytest.mark.parametrize("name", [*OURS, "resnet101", "resnet152"])
+@pytest.mark.parametrize("name", [*OURS, *LARGER])
 def test_names_and_shapes_are_the_same(name: str):
     with torch.device("meta"):
         ours, other = ARCHITECTURES[name].make().state_dict(), theirs(name).state_dict()

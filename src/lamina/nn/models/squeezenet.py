@@ -1,4 +1,4 @@
-"""SqueezeNet 1.1 with the state-dict names of torchvision, so that published weights load.
+"""SqueezeNet 1.0 and 1.1 with the state-dict names of torchvision, so that their weights load.
 
 Children of a `SqueezeNet`: features (13 of them), classifier, flatten; the last two are the head
 (`cut=-2`).
@@ -9,22 +9,7 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Fire", "SqueezeNet", "squeezenet1_1"]
-
-# channels in, squeezed, and of each of the two expansions; None is a maximum pool
-_LAYERS = (
-    None,
-    (64, 16, 64),
-    (128, 16, 64),
-    None,
-    (128, 32, 128),
-    (256, 32, 128),
-    None,
-    (256, 48, 192),
-    (384, 48, 192),
-    (384, 64, 256),
-    (512, 64, 256),
-)
+__all__ = ["Fire", "SqueezeNet", "squeezenet1_0", "squeezenet1_1"]
 
 
 class Fire(nn.Module):
@@ -46,20 +31,35 @@ class Fire(nn.Module):
 
 
 class SqueezeNet(nn.Sequential):
-    """SqueezeNet 1.1: `(b, n_in, h, w)` to `(b, n_out)`.
+    """SqueezeNet, 1.1 by default: `(b, n_in, h, w)` to `(b, n_out)`.
 
     Args:
         n_out: Outputs.
         n_in: Channels of the image.
         p: Dropout before the last convolution.
+        stem: Channels and kernel size of the first convolution.
+        pools: Before which of the eight `Fire`s the picture is halved.
 
     Source: Iandola et al. 2016, "SqueezeNet: AlexNet-level accuracy with 50x fewer parameters".
     """
 
-    def __init__(self, *, n_out: int = 1000, n_in: int = 3, p: float = 0.5) -> None:
-        layers: list[nn.Module] = [nn.Conv2d(n_in, 64, 3, stride=2), nn.ReLU(inplace=True)]
-        layers += [Fire(*sizes) if sizes else _pool() for sizes in _LAYERS]
-        last = nn.Conv2d(512, n_out, 1)
+    def __init__(
+        self,
+        *,
+        n_out: int = 1000,
+        n_in: int = 3,
+        p: float = 0.5,
+        stem: tuple[int, int] = (64, 3),
+        pools: tuple[int, ...] = (0, 2, 4),
+    ) -> None:
+        nf, ks = stem
+        layers: list[nn.Module] = [nn.Conv2d(n_in, nf, ks, stride=2), nn.ReLU(inplace=True)]
+        for i in range(8):
+            squeezed = 16 * (i // 2 + 1)
+            layers += [nn.MaxPool2d(3, stride=2, ceil_mode=True)] if i in pools else []
+            layers.append(Fire(nf, squeezed, 4 * squeezed))
+            nf = 8 * squeezed
+        last = nn.Conv2d(nf, n_out, 1)
         classifier = (nn.Dropout(p), last, nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1))
         super().__init__(
             OrderedDict(
@@ -75,8 +75,9 @@ class SqueezeNet(nn.Sequential):
         nn.init.normal_(last.weight, 0, 0.01)
 
 
-def _pool() -> nn.Module:
-    return nn.MaxPool2d(3, stride=2, ceil_mode=True)
+def squeezenet1_0(*, n_out: int = 1000, n_in: int = 3) -> SqueezeNet:
+    """SqueezeNet 1.0: 1.25 million parameters, and more than twice the work of 1.1."""
+    return SqueezeNet(n_out=n_out, n_in=n_in, stem=(96, 7), pools=(0, 3, 7))
 
 
 def squeezenet1_1(*, n_out: int = 1000, n_in: int = 3) -> SqueezeNet:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,31 @@ from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import Registry, name_of, savable
 from lamina.nn.models.mobilenet import mobilenet_v2
 from lamina.nn.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
-from lamina.nn.models.squeezenet import squeezenet1_1
+from lamina.nn.models.squeezenet import squeezenet1_0, squeezenet1_1
 from lamina.nn.models.xresnet import XRESNETS
 from lamina.vision.models import from_timm
+from lamina.vision.models.published import alexnet, densenet, vgg_bn
 
-__all__ = ["ARCHITECTURES", "Architecture", "Stats", "find_architecture", "imagenet_stats"]
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "Stats",
+    "cifar_stats",
+    "find_architecture",
+    "imagenet_stats",
+    "mnist_stats",
+]
 
 Stats = tuple[tuple[float, ...], tuple[float, ...]]
 
 imagenet_stats: Stats = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation of the channels of ImageNet's photographs, in [0, 1]."""
+
+cifar_stats: Stats = ((0.491, 0.482, 0.447), (0.247, 0.243, 0.261))
+"""The same of CIFAR's."""
+
+mnist_stats: Stats = ((0.131,), (0.308,))
+"""The same of MNIST's digits, which have one channel."""
 
 Build = Callable[..., nn.Module]
 Groups = tuple[int, ...] | Callable[[nn.Module], list[list[nn.Parameter]]]
@@ -111,6 +127,21 @@ _add(
     groups=(5,),
     weights=Source("sample:squeezenet1_1-imagenet", 2.5, sample="squeezenet1_1-imagenet"),
 )
+
+for _build, _cut, _group, _file, _megabytes in (
+    (squeezenet1_0, -2, 5, "squeezenet1_0-b66bff10.pth", 4.8),
+    (alexnet, -3, 6, "alexnet-owt-7be5be79.pth", 233.1),
+    (partial(vgg_bn, (1, 1, 2, 2, 2)), -3, 22, "vgg11_bn-6002323d.pth", 506.9),
+    (partial(vgg_bn, (2, 2, 2, 2, 2)), -3, 22, "vgg13_bn-abd245e5.pth", 507.6),
+    (partial(vgg_bn, (2, 2, 3, 3, 3)), -3, 22, "vgg16_bn-6c64b313.pth", 527.9),
+    (partial(vgg_bn, (2, 2, 4, 4, 4)), -3, 22, "vgg19_bn-c79401a0.pth", 548.1),
+    (partial(densenet, (6, 12, 24, 16), 32, 64), -3, 7, "densenet121-a639ec97.pth", 30.8),
+    (partial(densenet, (6, 12, 36, 24), 48, 96), -3, 7, "densenet161-8d451a50.pth", 110.4),
+    (partial(densenet, (6, 12, 32, 32), 32, 64), -3, 7, "densenet169-b2777c0a.pth", 54.7),
+    (partial(densenet, (6, 12, 48, 32), 32, 64), -3, 7, "densenet201-c1103571.pth", 77.4),
+):
+    _weights = _published(_file, _megabytes)
+    _add(_file.partition("-")[0], _build, cut=_cut, groups=(_group,), weights=_weights)
 
 for _name, _xresnet in XRESNETS.items():
     _add(_name, _xresnet, cut=-4, groups=(3,), in_arg="c_in")

@@ -1,5 +1,6 @@
 """The body of a network: cut before its head, fitted to other channels, filled with weights."""
 
+import re
 from collections import OrderedDict
 from pathlib import Path
 from pickle import UnpicklingError
@@ -12,6 +13,8 @@ from lamina.foundation.errors import BundleError, ContractError
 from lamina.vision.models.architectures import Architecture
 
 __all__ = ["adapt_first_layer", "create_body", "has_pool", "load_weights", "make_network"]
+
+_OLD_NAME = re.compile(r"(denselayer\d+\.(norm|conv))\.(?=[12]\.)")  # in files of DenseNets
 
 
 def has_pool(model: nn.Module) -> bool:
@@ -132,7 +135,7 @@ def _tensors_of(path: Path) -> dict[str, Tensor]:
         raise _no_weights(path) from e
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise _no_weights(path)
-    return state
+    return {_OLD_NAME.sub(r"\1", name): value for name, value in state.items()}
 
 
 def _no_weights(path: Path) -> BundleError:

@@ -5,7 +5,7 @@ from torch import nn
 from lamina.foundation.errors import ContractError, UnknownArgumentError
 from lamina.nn.models.mobilenet import mobilenet_v2
 from lamina.nn.models.resnet import resnet18, resnet50
-from lamina.nn.models.squeezenet import squeezenet1_1
+from lamina.nn.models.squeezenet import squeezenet1_0, squeezenet1_1
 from lamina.nn.models.xresnet import XRESNETS, SeparableBlock, XResNet
 from lamina.nn.params import in_channels, norm_bias_params, num_features, total_params
 from lamina.nn.shortcut import MergeLayer, ResBlock, SequentialEx
@@ -17,6 +17,7 @@ from lamina.nn.shortcut import MergeLayer, ResBlock, SequentialEx
         (resnet18, 11_689_512),
         (resnet50, 25_557_032),
         (mobilenet_v2, 3_504_872),
+        (squeezenet1_0, 1_248_424),
         (squeezenet1_1, 1_235_496),
     ],
 )

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from lamina.vision.models.architectures import (
 from lamina.vision.models.body import adapt_first_layer, create_body, cut_model, load_weights
 from lamina.vision.models.head import create_head
 from lamina.vision.models.model import VisionModel, create_vision_model, split_groups
+from lamina.vision.models.published import densenet
 
 
 class Toy(nn.Module):
@@ -55,12 +57,46 @@ def test_groups_cover_all_parameters_exactly_once(name: str):
 
 @pytest.mark.parametrize(
     ("name", "first_of_second"),
-    [("resnet34", "body.layer3"), ("mobilenet_v2", "body.features.7"), ("xresnet18", "body.4")],
+    [
+        ("resnet34", "body.layer3"),
+        ("mobilenet_v2", "body.features.7"),
+        ("xresnet18", "body.4"),
+        ("alexnet", "body.features.6"),
+        ("densenet121", "body.features.transition2"),
+    ],
 )
 def test_where_the_second_group_begins(name: str, first_of_second: str):
     model = create_vision_model(name, 2)
     names = {id(p): n for n, p in model.named_parameters()}
     assert names[id(split_groups(model)[1][0])].startswith(first_of_second)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_params"),
+    [
+        ("alexnet", 61_100_840),
+        ("vgg11_bn", 132_868_840),
+        ("vgg13_bn", 133_053_736),
+        ("vgg16_bn", 138_365_992),
+        ("vgg19_bn", 143_678_248),
+        ("densenet121", 7_978_856),
+        ("densenet161", 28_681_000),
+        ("densenet169", 14_149_480),
+        ("densenet201", 20_013_928),
+    ],
+)
+def test_published_sizes(name: str, n_params: int):
+    with torch.device("meta"):
+        assert sum(p.numel() for p in ARCHITECTURES[name].make().parameters()) == n_params
+
+
+def test_older_files_of_densenets_load(tmp_path: Path):
+    model, other = (densenet((2, 1), 4, 8) for _ in range(2))
+    old = {re.sub(r"(norm|conv)([12])", r"\1.\2", k): v for k, v in other.state_dict().items()}
+    assert "features.denseblock1.denselayer2.norm.1.bias" in old
+    torch.save(old, tmp_path / "densenet.pth")
+    load_weights(model, tmp_path / "densenet.pth")
+    torch.testing.assert_close(dict(model.named_parameters()), dict(other.named_parameters()))
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "squeezenet1_1", "xresnet18"])
