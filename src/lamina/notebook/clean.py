@@ -134,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
     """
     config = _settings(options)
     if options.stdin:
-        notebook = parse_notebook(sys.stdin.read())
+        notebook = parse_notebook(sys.stdin.read(), options.path)
         clean_notebook(notebook, config)
         sys.stdout.write(render_notebook(notebook))
         return 0

@@ -103,7 +103,7 @@ def _settings(hooks: Hooks) -> dict[str, str]:
     if hooks.diff:
         settings[f"diff.{NAME}.textconv"] = f"{python} diff --textconv"
     if hooks.clean:
-        settings[f"filter.{NAME}.clean"] = f"{python} clean --stdin"
+        settings[f"filter.{NAME}.clean"] = f"{python} clean --stdin %f"
         settings[f"filter.{NAME}.smudge"] = "cat"
     return settings
 

@@ -80,6 +80,17 @@ def test_what_is_not_wanted_is_not_installed(root: Path) -> None:
     assert "filter" not in (root / ".git" / "config").read_text()
 
 
+def test_the_filter_names_a_broken_notebook_and_leaves_it(root: Path) -> None:
+    install_hooks(root)
+    (root / "my nbs").mkdir()
+    (root / "my nbs/a.ipynb").write_text("<<<<<<< HEAD\n")
+    added = subprocess.run(
+        ["git", "add", "."], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert "lamina nb: my nbs/a.ipynb: has conflict markers" in added.stderr
+    assert git(root, "show", ":my nbs/a.ipynb") == "<<<<<<< HEAD\n"
+
+
 def test_a_folder_without_git_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotebookError, match="is not in a git repository"):
         install_hooks(tmp_path)
