@@ -1,6 +1,7 @@
 """`vision_learner` and `unet_learner`: a pretrained body, a new head, a learner around them."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
@@ -12,6 +13,7 @@ from lamina.data.task import DenseNumbers
 from lamina.foundation.errors import refuse_unknown
 from lamina.nn.activations import ACTIVATIONS
 from lamina.nn.init import InitFunc
+from lamina.tensor.random import no_random
 from lamina.train.infer import infer
 from lamina.train.learner import Learner, LearnerArgs
 from lamina.train.persistence import ModelSpec
@@ -178,12 +180,14 @@ def on_body(
         start: What the model starts from.
         build: A savable function; the model is `build(arch, weights=file, **built)`.
         built: Its keyword arguments.
-        options: Those of the learner, and others.
+        options: Those of the learner, and others; a `seed` decides the first weights, too.
         kind: The class of the learner.
     """
     arch, file = start.arch, start.file
     n_in = built["n_in"] = options.get("n_in") or _channels(dls)
-    model = build(arch, weights=file, **built)
+    seed = options.get("seed")
+    with nullcontext() if seed is None else no_random(seed, reproducible=False):
+        model = build(arch, weights=file, **built)
     if start.normalize and _fit_the_stats(dls, n_in, len(arch.stats[0])):
         _normalise(dls, arch)
     learner_options = chosen(options, LearnerArgs.__annotations__)

@@ -1,5 +1,6 @@
 """`GANLearner`: two networks in one learner, from two learners, or as a Wasserstein GAN."""
 
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -8,6 +9,7 @@ from torch import nn
 
 from lamina.foundation.errors import refuse_unknown
 from lamina.metrics.base import ValueMetric
+from lamina.tensor.random import no_random
 from lamina.train.callback import Callback
 from lamina.train.learner import Learner, LearnerArgs
 from lamina.train.persistence import ModelSpec
@@ -47,7 +49,8 @@ class GANLearner(Learner):
         crit_loss_func: Of the critic's judgement of real pictures and of made ones.
         options: `switcher` (`FixedGANSwitcher()`): a callback that says when which network trains;
             `gen_first` (False), `switch_eval` (True), `show_img` (True), `clip` (None) of
-            `GANTrainer`; and those of `Learner`.
+            `GANTrainer`; and those of `Learner`. A `seed` decides the first weights of what a
+            `ModelSpec` builds, too.
 
     Raises:
         UnknownArgumentError: A name in `options` is unknown.
@@ -78,7 +81,9 @@ class GANLearner(Learner):
         switcher = given.pop("switcher", None) or FixedGANSwitcher()
         names = ("gen_first", "switch_eval", "show_img", "clip")
         trainer = GANTrainer(**{name: given.pop(name) for name in names if name in given})
-        model = GANModule(_built(generator), _built(critic))
+        seed = given.get("seed")
+        with nullcontext() if seed is None else no_random(seed, reproducible=False):
+            model = GANModule(_built(generator), _built(critic))
         loss = losses.GANLoss(gen_loss_func, crit_loss_func, model)
         metrics = [ValueMetric(partial(trainer.last_loss, n), f"{n}_loss") for n in trainer.losses]
         super().__init__(dls, model, loss, **given)
