@@ -1,4 +1,15 @@
-"""A misspelt keyword is refused with the one that was meant, all over the data layer."""
+"""What happens to a misspelt keyword.
+
+1. Nothing swallows it: in the whole library a call with a keyword that nothing takes fails. Where
+   a signature names all keywords, Python sees to that; those that hand keywords on are called here.
+2. What a user describes data and training with says which name was meant: all of the data layer,
+   and the blocks, transforms, factories and learners of the applications.
+
+Beyond that, Python's own TypeError is good enough: it names function and keyword, and from Python
+3.13 says which was meant. So it is for single functions (`valley`, `minimum`, `accuracy`), for
+parts of networks, losses and metrics, and for values, which are made by place: tensors
+(`TensorText`), pictures (`PILImage`, `PILMask`), and tables of constants (`FillStrategy`).
+"""
 
 import importlib
 import inspect
@@ -9,9 +20,11 @@ from typing import Any, is_typeddict
 import pytest
 
 import lamina.data
+import lamina.vision.all as vision
 from lamina.data.block import CategoryBlock, DataBlock, TransformBlock
 from lamina.data.loaders import DataLoaders
 from lamina.foundation.errors import UnknownArgumentError
+from lamina.train.lr_finder import valley
 
 INSIDE = (  # machinery that the public parts call, per item or per batch
     "lamina.data.kernels.",
@@ -23,6 +36,7 @@ INSIDE = (  # machinery that the public parts call, per item or per batch
     "lamina.data.check.subject",
     "lamina.data.external.pins",
     "lamina.data.splits.positions",
+    "lamina.tabular.estimators",  # loads scikit-learn, whose constructors check what is handed on
 )
 EXCEPT = {
     "URLs": "a table, of which nobody makes an instance",
@@ -59,6 +73,15 @@ def has_options(fn: Callable[..., Any]) -> bool:
     return any(p.default is not p.empty or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
+def hands_on(fn: Callable[..., Any]) -> bool:
+    """Whether the signature leaves some keywords unnamed."""
+    try:
+        parameters = inspect.signature(fn).parameters.values()
+    except ValueError:  # made by the constructor of a built-in type
+        return False
+    return not is_typeddict(fn) and any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+
 def call_misspelt(fn: Callable[..., Any]) -> None:
     """Call with what must be given, and with a keyword that nothing has."""
     given = [p for p in inspect.signature(fn).parameters.values() if p.default is p.empty]
@@ -85,6 +108,42 @@ def test_the_walk_finds_what_users_call():
 def test_unknown_keywords_are_refused(name):
     with pytest.raises(UnknownArgumentError, match="unknown argument 'qwertz'"):
         call_misspelt(CALLABLES[name])
+
+
+TAKE_ANY = {  # by what they are for
+    *("AttrDict", "renamed_arguments", "use_kwargs_dict"),  # a dict; the names that are renamed
+    *("PartialLambda", "as_function", "as_predicate", "bind"),  # keep them for a later call
+    *("noop", "noops"),
+}
+
+
+def is_swallowed(fn: Callable[..., Any]) -> bool:
+    try:
+        call_misspelt(fn)
+    except Exception:  # some fail earlier, because of what else they are given
+        return False
+    return True
+
+
+@pytest.mark.parametrize("rung", ["foundation", "viz", "tensor", "data", "optim", "nn", "metrics"])
+def test_nothing_below_training_swallows_a_keyword(rung):
+    found = [(n, fn) for n, fn in public(importlib.import_module(f"lamina.{rung}")) if hands_on(fn)]
+    assert [name for name, fn in found if name not in TAKE_ANY and is_swallowed(fn)] == []
+
+
+@pytest.mark.parametrize("rung", ["train", "vision", "text", "tabular", "collab"])
+def test_nothing_from_training_on_swallows_a_keyword(rung):
+    found = [(n, fn) for n, fn in public(importlib.import_module(f"lamina.{rung}")) if hands_on(fn)]
+    assert [name for name, fn in found if is_swallowed(fn)] == []
+
+
+VALUES = [vision.PILImage, vision.PILMask, vision.TensorImage, vision.TensorCategory, valley]
+
+
+@pytest.mark.parametrize("fn", VALUES)
+def test_what_is_made_or_called_by_place_names_the_keyword(fn):
+    with pytest.raises(TypeError, match=r"\(\) got an unexpected keyword argument 'qwertz'"):
+        call_misspelt(fn)
 
 
 BLOCK = DataBlock((TransformBlock, CategoryBlock), get_y=lambda i: i % 2)
