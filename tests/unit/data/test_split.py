@@ -166,7 +166,17 @@ MAKERS = {
     "mask": lambda items, pct: MaskSplitter([x > 3 for x in items]),
     "index": lambda items, pct: IndexSplitter([i for i, x in enumerate(items) if x > 3]),
     "func": lambda items, pct: FuncSplitter(lambda x: x > 3),
+    "grandparent": lambda items, pct: lambda items: GrandparentSplitter()(folders(items)),
+    "column": lambda items, pct: lambda items: ColSplitter("x", on=[1, 5])(frame(items)),
 }
+
+
+def folders(items):
+    return [f"{'valid' if i and x > 3 else 'train'}/cat/{i}.png" for i, x in enumerate(items)]
+
+
+def frame(items):
+    return pd.DataFrame({"x": items})
 
 
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
@@ -174,6 +184,25 @@ MAKERS = {
 def test_splits_are_disjoint_and_complete(make, items, pct):
     train, valid = make(items, pct)(items)
     assert sorted(train + valid) == list(range(len(items)))
+
+
+@given(
+    n=st.integers(0, 60),
+    train_sz=st.floats(0.01, 0.5),
+    valid_sz=st.floats(0.01, 0.5),
+    seed=st.integers(0, 9),
+)
+def test_a_subset_is_disjoint_and_of_the_sizes_asked_for(n, train_sz, valid_sz, seed):
+    train, valid = RandomSubsetSplitter(train_sz, valid_sz, seed)(range(n))
+    assert len({*train, *valid}) == len(train) + len(valid)
+    assert {*train, *valid} <= set(range(n))
+    assert (len(train), len(valid)) == (int(train_sz * n), int(valid_sz * n))
+
+
+@given(n=st.integers(2, 60), test_size=st.floats(0.1, 0.5), seed=st.integers(0, 9))
+def test_a_split_by_scikit_learn_is_disjoint_and_complete(n, test_size, seed):
+    train, valid = TrainTestSplitter(test_size, seed)(range(n))
+    assert sorted([*train, *valid]) == list(range(n))
 
 
 class TestStratified:
