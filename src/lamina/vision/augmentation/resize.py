@@ -44,8 +44,11 @@ __all__ = [
 
 METHODS = ("crop", "squish", "pad")
 PAD_MODES = {"zeros": "constant", "border": "edge", "reflection": "reflect"}
+RESAMPLES = tuple(how.name.lower() for how in Image.Resampling)
+_USUAL = ("bilinear", "nearest")  # for pictures and for masks
 
 Size = int | tuple[int, int]
+Resamples = tuple[str | int, str | int]
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,14 @@ class Placement:
         size: (width, height) of the result in pixels.
         margins: left, top, right, bottom pixels of the result that are padding.
         pad_mode: "zeros", "border" or "reflection".
+        resamples: How pictures and how masks are resampled.
     """
 
     box: tuple[float, float, float, float]
     size: tuple[int, int]
     margins: tuple[int, int, int, int] = (0, 0, 0, 0)
     pad_mode: str = "reflection"
+    resamples: tuple[str, str] = _USUAL
 
     @property
     def inner(self) -> tuple[int, int]:
@@ -76,20 +81,26 @@ placed: TypeTable[Any] = TypeTable()
 
 
 def _place_picture(im: PILBase, place: Placement) -> PILBase:
-    width, height = place.inner
-    part = im.decode_part(place.box, place.inner).permute(2, 0, 1)[None]
+    how, part = place.resamples[0], im.decode_part(place.box, place.inner)
+    if how in ("bilinear", "bicubic"):
+        made = type(im).from_pixels(_resampled(part, place.inner, how))
+    else:
+        whole = type(im).from_pixels(part)
+        made = type(im).wrap(whole.resize(place.inner, Image.Resampling[how.upper()]))
+    return type(im).wrap(_padded(made, place)) if any(place.margins) else made
+
+
+def _resampled(part: Tensor, size: tuple[int, int], how: str) -> Tensor:
     # PyTorch's resampling of bytes gives what Pillow's does, within a grey level, and is faster,
     # twice so if the channels of a pixel lie side by side and nothing lies between the pixels
-    part = part.contiguous(memory_format=torch.channels_last)
-    out = F.interpolate(part, size=(height, width), mode="bilinear", antialias=True)
-    made = type(im).from_pixels(out[0].permute(1, 2, 0))
-    return type(im).wrap(_padded(made, place)) if any(place.margins) else made
+    x = part.permute(2, 0, 1)[None].contiguous(memory_format=torch.channels_last)
+    return F.interpolate(x, size[::-1], mode=how, antialias=True)[0].permute(1, 2, 0)
 
 
 def _place_mask(im: PILMask, place: Placement) -> PILMask:
     im.load()
     box = _in_pixels(place.box, im.size)
-    made = im.resize(place.inner, Image.Resampling.NEAREST, box=box)
+    made = im.resize(place.inner, Image.Resampling[place.resamples[1].upper()], box=box)
     return type(im).wrap(_padded(made, place))
 
 
@@ -160,10 +171,20 @@ class SizedTransform(ItemTransform, overrides_verbs=True):
     """The base of transforms that place the pictures of an item.
 
     A subclass says where: `place(width, height, rng)` for the size of the item's first picture;
-    `rng` is the item's own generator in training and None elsewhere.
+    `rng` is the item's own generator in training and None elsewhere. `resamples` says how pictures
+    and how masks are resampled, as in `Resize`.
     """
 
     order: ClassVar[int] = 1
+    resamples: Resamples = _USUAL
+
+    def __post_init__(self) -> None:
+        names = [
+            Image.Resampling(r).name.lower() if isinstance(r, int) else r for r in self.resamples
+        ]
+        for name in names:
+            _check(type(self).__name__, resamples=(name, RESAMPLES))
+        self.resamples = names[0], names[1]
 
     def place(self, width: int, height: int, rng: random.Random | None) -> Placement:
         """Choose the part of a `width` x `height` picture."""
@@ -176,6 +197,7 @@ class SizedTransform(ItemTransform, overrides_verbs=True):
             return x
         rng = current().python if split_idx == 0 else None
         place = _snapped(self.place(*first.size, rng), *first.size)
+        place = replace(place, resamples=self.resamples)
 
         def put(part: Any) -> Any:
             put_kind = placed.find(type(part))
@@ -220,9 +242,11 @@ class Resize(SizedTransform):
             training and in the middle elsewhere; "squish" changes the aspect; "pad" keeps the
             aspect and fills up.
         pad_mode: What fills up: "reflection", "border" or "zeros".
+        resamples: How pictures and how masks are resampled: "nearest", "bilinear", "bicubic",
+            "lanczos", "box" or "hamming", or Pillow's constant.
 
     Raises:
-        ContractError: An unknown method or pad mode.
+        ContractError: An unknown method, pad mode or way of resampling.
 
     Example:
         >>> from lamina.vision.images import PILImage
@@ -233,9 +257,11 @@ class Resize(SizedTransform):
     size: Size
     method: str = "crop"
     pad_mode: str = "reflection"
+    resamples: Resamples = _USUAL
 
     def __post_init__(self) -> None:
         _check("Resize", method=(self.method, METHODS), pad_mode=(self.pad_mode, PAD_MODES))
+        super().__post_init__()
 
     def place(self, width: int, height: int, rng: random.Random | None) -> Placement:
         """Choose the part by `method`."""
@@ -265,6 +291,7 @@ class RandomResizedCrop(SizedTransform):
         max_scale: Largest area.
         ratio: Smallest and largest aspect (width / height).
         val_xtra: Fraction of the size that is cut off around the middle outside training.
+        resamples: As in `Resize`.
 
     Example:
         >>> from lamina.vision.images import PILImage
@@ -279,6 +306,7 @@ class RandomResizedCrop(SizedTransform):
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     val_xtra: float = 0.14
     max_scale: float = 1.0
+    resamples: Resamples = _USUAL
 
     def place(self, width: int, height: int, rng: random.Random | None) -> Placement:
         """Draw the part, or take the middle."""
@@ -333,9 +361,7 @@ class CropPad(SizedTransform):
     def __post_init__(self) -> None:
         _check(type(self).__name__, pad_mode=(self.pad_mode, PAD_MODES))
 
-    def place(
-        self, width: int, height: int, rng: random.Random | None
-    ) -> Placement:  # nothing is drawn
+    def place(self, width: int, height: int, rng: random.Random | None) -> Placement:
         """Take the middle."""
         return self._cut(width, height, lambda room: room // 2)
 
@@ -371,6 +397,10 @@ class RandomCrop(CropPad):
 class RatioResize(SizedTransform):
     """Bring the longer side of pictures to `max_sz` pixels and keep their aspect.
 
+    Args:
+        max_sz: Pixels of the longer side.
+        resamples: As in `Resize`.
+
     Example:
         >>> from lamina.vision.images import PILImage
         >>> RatioResize(40)(PILImage.wrap(Image.new("RGB", (100, 50))))
@@ -378,10 +408,9 @@ class RatioResize(SizedTransform):
     """
 
     max_sz: int
+    resamples: Resamples = _USUAL
 
-    def place(
-        self, width: int, height: int, rng: random.Random | None
-    ) -> Placement:  # nothing is drawn
+    def place(self, width: int, height: int, rng: random.Random | None) -> Placement:
         """Show everything."""
         factor = self.max_sz / max(width, height)
         size = max(1, round(width * factor)), max(1, round(height * factor))

@@ -8,6 +8,7 @@ from PIL import Image
 from lamina.foundation.errors import ContractError
 from lamina.foundation.seeding import Randomness, using
 from lamina.vision.augmentation.resize import (
+    RESAMPLES,
     CropPad,
     RandomCrop,
     RandomResizedCrop,
@@ -249,3 +250,28 @@ def test_a_cut_fills_up_what_is_smaller():
 )
 def test_a_ratio_resize_keeps_the_aspect(size, expected):
     assert RatioResize(48)(pair(*size)[0]).size == expected
+
+
+@pytest.mark.parametrize("how", RESAMPLES)
+def test_pictures_are_resampled_as_pillow_does(how: str):
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 90, 3), dtype=np.uint8)
+    ours = np.asarray(
+        Resize((20, 30), "squish", resamples=(how, "nearest"))(PILImage.create(pixels))
+    )
+    theirs = Image.fromarray(pixels).resize((30, 20), Image.Resampling[how.upper()])
+    assert np.abs(ours.astype(int) - np.asarray(theirs)).max() <= 1
+
+
+def test_masks_have_a_way_of_their_own():
+    resize = Resize((20, 30), "squish", resamples=("nearest", "bilinear"))
+    _, mask = resize(pair(90, 60))
+    assert not set(np.unique(resize(PILMask.create(np.eye(60, dtype=np.uint8) * 9)))) <= {0, 9}
+    assert mask.size == (30, 20)
+
+
+@pytest.mark.parametrize("kind", [Resize, RandomResizedCrop, RatioResize])
+def test_constants_of_pillow_are_names(kind):
+    given = Image.Resampling.BICUBIC, Image.Resampling.NEAREST
+    assert kind(30, resamples=given).resamples == ("bicubic", "nearest")
+    with pytest.raises(ContractError, match=r"resamples='bilinaer'. Choose one of \('nearest'"):
+        kind(30, resamples=("bilinaer", "nearest"))
