@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "PILCTScan",
     "PILDicom",
+    "TensorCTScan",
     "TensorDicom",
     "as_dict",
     "as_picture",
@@ -36,6 +38,7 @@ __all__ = [
     "get_dicom_files",
     "pixels",
     "scaled_px",
+    "set_pixels",
     "show_dicom",
     "shown",
 ]
@@ -86,6 +89,37 @@ def pixels(dataset: Any) -> Tensor:
             "compressed ones may need pylibjpeg with its plugins."
         ) from e
     return torch.from_numpy(array.astype(np.int32 if array.dtype.kind in "iu" else np.float32))
+
+
+def set_pixels(dataset: Any, px: Tensor) -> None:
+    """Put other stored values into a data set, in place and uncompressed.
+
+    Args:
+        dataset: The data set; its tags of size and transfer syntax follow.
+        px: Whole numbers `([frames,] h, w[, colours])`, as of `pixels`, of the bits that the data
+            set stores.
+
+    Raises:
+        DataError: A value does not fit into these bits.
+        NotImplementedError: The data set is of the big-endian kind.
+
+    Example:
+        >>> from pydicom.data import get_testdata_file
+        >>> scan = dcmread(get_testdata_file("CT_small.dcm"))
+        >>> set_pixels(scan, pixels(scan)[32:96, 32:96])
+        >>> scan.Rows, scan.Columns
+        (64, 64)
+    """
+    bits, is_signed = dataset.BitsStored, bool(dataset.PixelRepresentation)
+    low = -(2 ** (bits - 1)) if is_signed else 0
+    if px.is_floating_point() or px.min() < low or px.max() >= low + 2**bits:
+        raise DataError(
+            f"set_pixels: {px.dtype} from {px.min()} to {px.max()} for {_name(dataset)}. Expected "
+            f"whole numbers from {low} to {low + 2**bits - 1}, as pixels(dataset) returns."
+        )
+    stored = px.cpu().numpy().astype(f"{'' if is_signed else 'u'}int{dataset.BitsAllocated}")
+    how = dataset.PhotometricInterpretation
+    dataset.set_pixel_data(stored, how, bits, generate_instance_uid=False)
 
 
 def scaled_px(dataset: Any) -> Tensor:
@@ -177,6 +211,22 @@ class PILDicom(PILImageBW):
         if not isinstance(source, str | os.PathLike | bytes):
             return super().create(source)
         return cls.wrap(as_picture(source))
+
+
+class TensorCTScan(TensorDicom):
+    """A scan of one channel, drawn in the colours of an X-ray."""
+
+
+@savable
+class PILCTScan(PILImageBW):
+    """A scan that is kept in an ordinary grey file of pictures, such as a PNG of 8 or 16 bits.
+
+    Example:
+        >>> PILCTScan.create(np.array([[0, 65535]], dtype=np.uint16)).to_tensor()
+        TensorCTScan([[[  0, 255]]], dtype=torch.uint8)
+    """
+
+    tensor_type = TensorCTScan
 
 
 def as_picture(

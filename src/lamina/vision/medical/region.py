@@ -7,7 +7,7 @@ from torch import Tensor
 from lamina.vision.augmentation.geometry import crop_matrix, warp
 from lamina.vision.medical.windows import Window, windowed
 
-__all__ = ["crop_resize", "gauss_blur2d", "mask2bbox", "mask_from_blur", "zoom"]
+__all__ = ["crop_resize", "gauss_blur2d", "mask2bbox", "mask_from_blur", "uniform_blur2d", "zoom"]
 
 
 def gauss_blur2d(x: Tensor, s: float) -> Tensor:
@@ -22,6 +22,18 @@ def gauss_blur2d(x: Tensor, s: float) -> Tensor:
     places = torch.arange(-(int(s / 4)), int(s / 4) + 1, dtype=torch.float32)
     bell = torch.exp(-0.5 * (places / max(s, 1e-6)) ** 2)
     return _blurred(x, bell / bell.sum())
+
+
+def uniform_blur2d(x: Tensor, s: int) -> Tensor:
+    """Replace each pixel by the mean of the `s` by `s` pixels around it.
+
+    Shapes: `(..., h, w)` to the same.
+
+    Example:
+        >>> uniform_blur2d(torch.tensor([[0.0, 0.0, 9.0]]).repeat(3, 1), 3)[1]
+        tensor([0., 3., 6.])
+    """
+    return _blurred(x, torch.full((s,), 1 / s))
 
 
 def _blurred(x: Tensor, weights: Tensor) -> Tensor:

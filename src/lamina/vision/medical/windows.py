@@ -9,18 +9,23 @@ from torch import Tensor
 from lamina.foundation.errors import UnknownNameError
 
 __all__ = [
+    "Bins",
     "Window",
     "dicom_windows",
     "find_window",
     "freqhist_bins",
     "hist_scaled",
     "pct_in_window",
+    "to_3chan",
     "to_nchan",
     "windowed",
 ]
 
 Window = tuple[float, float] | str
 """Width and centre, or the name of a window of `dicom_windows`."""
+
+Bins = Tensor | Literal[0] | None
+"""Edges of the even scale, None for those of the values themselves, 0 for no such scale."""
 
 dicom_windows: dict[str, tuple[float, float]] = {
     "brain": (80, 40),
@@ -119,7 +124,7 @@ def hist_scaled(x: Tensor, brks: Tensor | None = None) -> Tensor:
     return ((right - 1 + (flat - low) / (high - low)) / (len(edges) - 1)).view(x.shape)
 
 
-def to_nchan(x: Tensor, wins: Sequence[Window], bins: Tensor | Literal[0] | None = None) -> Tensor:
+def to_nchan(x: Tensor, wins: Sequence[Window], bins: Bins = None) -> Tensor:
     """What is seen through several windows, and on an even scale, as channels.
 
     Args:
@@ -136,3 +141,19 @@ def to_nchan(x: Tensor, wins: Sequence[Window], bins: Tensor | Literal[0] | None
     if bins is None or isinstance(bins, Tensor):
         channels.append(hist_scaled(x, bins))
     return torch.stack(channels)
+
+
+def to_3chan(x: Tensor, win1: Window, win2: Window, bins: Tensor | None = None) -> Tensor:
+    """What is seen through two windows and on an even scale, as a picture in three colours.
+
+    Args:
+        x: Values `(h, w)`.
+        win1: The first window.
+        win2: The second.
+        bins: Edges of the even scale, as in `to_nchan`.
+
+    Example:
+        >>> to_3chan(torch.rand(8, 8), "brain", (254, 100)).shape
+        torch.Size([3, 8, 8])
+    """
+    return to_nchan(x, [win1, win2], bins)

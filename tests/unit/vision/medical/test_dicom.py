@@ -7,12 +7,16 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from lamina.data.block import CategoryBlock, DataBlock
 from lamina.foundation.errors import DataError, MissingExtraError
+from lamina.vision.augmentation.augment import aug_transforms
 from lamina.vision.augmentation.resize import Resize
 from lamina.vision.blocks import ImageBlock
 from lamina.vision.images import PILImage
+from lamina.vision.learner import unet_learner
+from lamina.vision.loaders import SegmentationDataLoaders
 from lamina.vision.medical.dicom import (
     PILDicom,
     TensorDicom,
@@ -23,6 +27,7 @@ from lamina.vision.medical.dicom import (
     get_dicom_files,
     pixels,
     scaled_px,
+    set_pixels,
     show_dicom,
     shown,
 )
@@ -40,6 +45,11 @@ def folder(samples, tmp_path_factory):
 @pytest.fixture
 def ct(folder):
     return dcmread(folder / "CT_small.dcm")
+
+
+def small_body(*, n_in: int, n_out: int) -> nn.Module:
+    convs = (nn.Conv2d(i, o, 3, 2, 1) for i, o in ((n_in, 4), (4, 6)))
+    return nn.Sequential(*convs, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
 def test_files_are_found_by_their_extension(folder):
@@ -62,6 +72,41 @@ def test_negative_stored_values_stay_negative(ct):
     assert pixels(ct)[0, 0] == -2000
     ct.PixelRepresentation = 0
     assert pixels(ct)[0, 0] == 2**16 - 2000
+
+
+@pytest.mark.parametrize("name", ["CT_small", "MR_small_RLE", "examples_rgb_color"])
+def test_other_pixels_are_stored_and_written(folder, tmp_path, name):
+    dataset = dcmread(folder / f"{name}.dcm")
+    turned = pixels(dataset).flip(0)[8:, 16:]
+    set_pixels(dataset, turned)
+    dataset.save_as(tmp_path / "turned.dcm")
+    again = dcmread(tmp_path / "turned.dcm")
+    assert torch.equal(pixels(again), turned)
+    assert (again.Rows, again.Columns) == turned.shape[:2]
+    assert again.SOPInstanceUID == dataset.SOPInstanceUID
+
+
+@pytest.mark.parametrize("value", [2**15, -(2**15) - 1, 0.5])
+def test_pixels_that_do_not_fit_are_refused(ct, value):
+    with pytest.raises(DataError, match=r"CT_small\.dcm. Expected whole numbers from -32768 to"):
+        set_pixels(ct, torch.full((4, 4), value))
+    assert ct.Rows == 128
+
+
+def test_masks_of_scans_are_loaded_and_learnt_as_of_photographs(folder):
+    files = [folder / "CT_small.dcm", folder / "MR_small.dcm"] * 5
+    dls = SegmentationDataLoaders.from_label_func(
+        folder, files, lambda f: (np.asarray(PILDicom.create(f)) > 128).astype(np.uint8),
+        img_cls=PILDicom, codes=["dark", "bright"], item_tfms=Resize(32), bs=4, device="cpu",
+        batch_tfms=aug_transforms(max_warp=0.0), seed=42,
+    )  # fmt: skip
+    x, y = dls.one_batch()
+    assert (x.shape, y.shape) == ((4, 1, 32, 32), (4, 32, 32))
+    assert isinstance(x, TensorDicom)
+    learn = unet_learner(dls, small_body, pretrained=False, seed=42)
+    learn.fit(1)
+    assert isinstance(dls.decode_batch((x, y))[0][0], TensorDicom)
+    assert learn.predict(files[0])[0].shape == (32, 32)
 
 
 def test_the_window_of_the_file_is_its_default(folder):

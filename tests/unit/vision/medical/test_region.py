@@ -7,6 +7,7 @@ from lamina.vision.medical.region import (
     gauss_blur2d,
     mask2bbox,
     mask_from_blur,
+    uniform_blur2d,
     zoom,
 )
 
@@ -27,6 +28,16 @@ def test_a_blur_keeps_what_is_flat_and_the_sum_of_a_point():
     torch.testing.assert_close(blurred.sum((1, 2)), torch.ones(2))
     torch.testing.assert_close(blurred, blurred.transpose(1, 2))
     assert blurred[0, 15, 15] == blurred.max()
+
+
+def test_a_uniform_blur_is_the_mean_of_a_square():
+    x = torch.rand(2, 9, 11, generator=torch.Generator().manual_seed(0))
+    for s in (2, 3, 5):
+        blurred = uniform_blur2d(x, s)
+        first = 4 - (s - 1) // 2  # of the square around row and column 4
+        expected = x[:, first : first + s, first : first + s].mean((1, 2))
+        torch.testing.assert_close(blurred[:, 4, 4], expected)
+        assert blurred.shape == x.shape
 
 
 def test_the_mask_covers_what_is_in_the_window():
