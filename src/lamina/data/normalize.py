@@ -39,18 +39,18 @@ class IntToFloatTensor(Transform):
 
     @encodes
     def _image(self, x: TensorImage) -> TensorImage:
-        return TensorImage.wrap(x.as_subclass(Tensor) / self.div, like=x)
+        return type(x).wrap(x.as_subclass(Tensor) / self.div, like=x)
 
     @encodes
     def _mask(self, x: TensorMask) -> TensorMask:
         ids = x.as_subclass(Tensor).long()
-        return TensorMask.wrap(ids if self.div_mask == 1 else ids // self.div_mask, like=x)
+        return type(x).wrap(ids if self.div_mask == 1 else ids // self.div_mask, like=x)
 
     @decodes
     def _pixels(self, x: TensorImage) -> TensorImage:
         if not x.is_floating_point():
             return x
-        return TensorImage.wrap((x.clamp(0, 1) * self.div).round().to(torch.uint8), like=x)
+        return type(x).wrap((x.clamp(0, 1) * self.div).round().to(torch.uint8), like=x)
 
 
 @savable
@@ -119,12 +119,12 @@ class Normalize(Transform):
     @encodes
     def _image(self, x: TensorImage) -> TensorImage:
         mean, std = self._stats(x)
-        return TensorImage.wrap((x.as_subclass(Tensor) - mean).div_(std), like=x)
+        return type(x).wrap((x.as_subclass(Tensor) - mean).div_(std), like=x)
 
     @decodes
     def _undo(self, x: TensorImage) -> TensorImage:
         mean, std = self._stats(x)
-        return TensorImage.wrap((x.as_subclass(Tensor) * std).add_(mean), like=x)
+        return type(x).wrap((x.as_subclass(Tensor) * std).add_(mean), like=x)
 
     def to(self, device: torch.device | str) -> Self:
         """Move the statistics to a device."""

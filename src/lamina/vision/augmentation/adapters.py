@@ -150,7 +150,7 @@ class FromTorchvision(_Foreign):
             return part
         x = plain(part)
         done = self.tfm(x) if x.ndim == 3 else torch.stack([self.tfm(one) for one in x])
-        return TensorImage.wrap(done, like=part)
+        return type(part).wrap(done, like=part)
 
 
 @savable

@@ -78,7 +78,7 @@ class RandomErasing(ItemTransform, overrides_verbs=True):
         def cover(part: Any) -> Any:
             if not isinstance(part, TensorImage):
                 return part
-            return TensorImage.wrap(_covered(float_batch(part), holes), like=part)
+            return type(part).wrap(_covered(float_batch(part), holes), like=part)
 
         return each_part(cover, x)
 

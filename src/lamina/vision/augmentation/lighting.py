@@ -162,7 +162,7 @@ class Lighting(ItemTransform, overrides_verbs=True):
         def one(part: Any) -> Any:
             if not isinstance(part, TensorImage):
                 return part
-            return TensorImage.wrap(
+            return type(part).wrap(
                 relight(float_batch(part), *amounts, in_place=in_place), like=part
             )
 

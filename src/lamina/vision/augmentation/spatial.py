@@ -82,13 +82,13 @@ def float_batch(x: TensorImage) -> Tensor:
 
 def _move_image(x: TensorImage, move: Move) -> TensorImage:
     out = warp(float_batch(x), move.matrix, move.size, mode=move.mode, pad_mode=move.pad_mode)
-    return TensorImage.wrap(out, like=x)
+    return type(x).wrap(out, like=x)
 
 
 def _move_mask(x: TensorMask, move: Move) -> TensorMask:
     values = plain(x)[:, None].float()
     out = warp(values, move.matrix, move.size, mode="nearest", pad_mode=move.pad_mode)
-    return TensorMask.wrap(out[:, 0].to(x.dtype), like=x)
+    return type(x).wrap(out[:, 0].to(x.dtype), like=x)
 
 
 def _move_points(x: TensorPoint, move: Move) -> TensorPoint:
