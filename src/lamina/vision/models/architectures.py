@@ -102,33 +102,21 @@ def _add(name: str, build: Build, **facts: Any) -> None:
     ARCHITECTURES.register(name)(Architecture(name, build, **facts))
 
 
-for _build, _file, _megabytes in (
-    (resnet18, "resnet18-f37072fd.pth", 46.8),
-    (resnet34, "resnet34-b627a593.pth", 87.3),
-    (resnet50, "resnet50-11ad3fa6.pth", 102.5),
-    (resnet101, "resnet101-cd907fc2.pth", 178.8),
-    (resnet152, "resnet152-f82ba261.pth", 241.6),
+for _build, _cut, _group, _n_dense, _megabytes in (
+    (mobilenet_v2, -3, 7, 18, 7.0),
+    (squeezenet1_1, -2, 5, None, 2.5),
 ):
-    _add(_build.__name__, _build, cut=-3, groups=(6,), weights=_published(_file, _megabytes))
-
-_add(
-    "mobilenet_v2",
-    mobilenet_v2,
-    cut=-3,
-    groups=(7,),
-    n_dense=18,
-    weights=Source("sample:mobilenet_v2-imagenet", 7.0, sample="mobilenet_v2-imagenet"),
-)
-
-_add(
-    "squeezenet1_1",
-    squeezenet1_1,
-    cut=-2,
-    groups=(5,),
-    weights=Source("sample:squeezenet1_1-imagenet", 2.5, sample="squeezenet1_1-imagenet"),
-)
+    _sample = f"{_build.__name__}-imagenet"
+    _weights = Source(f"sample:{_sample}", _megabytes, sample=_sample)
+    _facts = {"cut": _cut, "groups": (_group,), "n_dense": _n_dense, "weights": _weights}
+    _add(_build.__name__, _build, **_facts)
 
 for _build, _cut, _group, _file, _megabytes in (
+    (resnet18, -3, 6, "resnet18-f37072fd.pth", 46.8),
+    (resnet34, -3, 6, "resnet34-b627a593.pth", 87.3),
+    (resnet50, -3, 6, "resnet50-11ad3fa6.pth", 102.5),
+    (resnet101, -3, 6, "resnet101-cd907fc2.pth", 178.8),
+    (resnet152, -3, 6, "resnet152-f82ba261.pth", 241.6),
     (squeezenet1_0, -2, 5, "squeezenet1_0-b66bff10.pth", 4.8),
     (alexnet, -3, 6, "alexnet-owt-7be5be79.pth", 233.1),
     (partial(vgg_bn, (1, 1, 2, 2, 2)), -3, 22, "vgg11_bn-6002323d.pth", 506.9),

@@ -11,14 +11,8 @@ from torch import Tensor, nn
 
 __all__ = ["DenseLayer", "alexnet", "densenet", "vgg_bn"]
 
-# channels, kernel size, stride, padding, and whether a pool follows
-_ALEXNET = (
-    (64, 11, 4, 2, True),
-    (192, 5, 1, 2, True),
-    (384, 3, 1, 1, False),
-    (256, 3, 1, 1, False),
-    (256, 3, 1, 1, True),
-)
+# channels, kernel size, stride and padding
+_ALEXNET = ((64, 11, 4, 2), (192, 5, 1, 2), (384, 3, 1, 1), (256, 3, 1, 1), (256, 3, 1, 1))
 _WIDTHS = (64, 128, 256, 512, 512)  # of VGG
 _HIDDEN = 4096
 
@@ -33,9 +27,9 @@ def alexnet(*, n_out: int = 1000, n_in: int = 3) -> nn.Sequential:
     Source: Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks".
     """
     layers: list[nn.Module] = []
-    for nf, ks, stride, padding, has_pool in _ALEXNET:
+    for i, (nf, ks, stride, padding) in enumerate(_ALEXNET):
         layers += [nn.Conv2d(n_in, nf, ks, stride, padding), nn.ReLU(inplace=True)]
-        layers += [nn.MaxPool2d(3, stride=2)] if has_pool else []
+        layers += [nn.MaxPool2d(3, stride=2)] if i in (0, 1, 4) else []
         n_in = nf
     first, second, last = _linear(n_in, 6, n_out)
     top = (nn.Dropout(), first, nn.ReLU(inplace=True), nn.Dropout(), second, nn.ReLU(inplace=True))
