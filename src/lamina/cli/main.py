@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina import __version__
-from lamina.foundation.errors import LaminaError
+from lamina.foundation.errors import DataError, LaminaError
 
 __all__ = ["KINDS", "main"]
 
@@ -82,9 +82,15 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _make_loaders(options: argparse.Namespace) -> Any:
+    from lamina.data.get import get_image_files
     from lamina.vision.augmentation.resize import Resize
     from lamina.vision.loaders import ImageDataLoaders
 
+    if not get_image_files(options.path):
+        raise DataError(
+            f"there are no pictures below {options.path}. Give a folder that has one folder of "
+            "pictures per label."
+        )
     folders = [options.path / options.train, options.path / options.valid]
     is_split = options.kind == "split"
     if options.kind == "auto":
@@ -97,6 +103,7 @@ def _make_loaders(options: argparse.Namespace) -> Any:
         seed=0,
         item_tfms=Resize(options.size),
         bs=options.bs,
+        drop_last=False,
         num_workers=options.num_workers,
         device="cpu",
     )

@@ -196,7 +196,7 @@ def find_near_duplicates(subject: Subject) -> Iterator[Finding]:
     groups = [[seen[i] for i in group] for group in group_alike(hashes, thumbs)]
     across = [group for group in groups if len({one.split for one in group}) > 1]
     advice = "Look at them; keep one of each, or split by groups so that they stay together."
-    message = "Nearly the same picture is in another split too: validation looks too good."
+    message = "Nearly the same picture is in another split too: validation looks better than it is."
     yield from flag("warning", "near leak", joined(" ~ ", across), message, advice)
     within = [group for group in groups if group not in across]
     message = "Nearly the same picture is in the split more than once."
@@ -321,7 +321,7 @@ def find_bad_boxes(subject: Subject) -> Iterator[Finding]:
     for severity, kind, message, advice in (
         ("warning", "empty box", "They have no area, and are left out.", "Mend them."),
         ("warning", "box outside", "They reach out of the picture.", "Check the file, or clip."),
-        ("note", "no box", "These have none.", "That is right for pictures of background only."),
+        ("note", "no box", "These have no box.", "That is right for pictures of background only."),
     ):
         yield from flag(severity, kind, found[kind], message, advice)
 

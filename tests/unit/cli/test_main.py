@@ -49,6 +49,11 @@ def test_broken_file_makes_it_fail(cats, capsys):
     assert "error     unreadable  1      train/Bengal/1.jpg" in capsys.readouterr().out
 
 
+def test_a_folder_smaller_than_a_batch_is_no_reason_to_warn(cats, capsys):
+    assert main(["check", str(cats), "--skip", "speed", "--size", "32"]) == 0
+    assert "TensorImage     24x3x32x32" in capsys.readouterr().out
+
+
 def test_folder_without_a_split_is_split_at_random(cats, capsys):
     options = ["--kind", "folder", "--valid-pct", "0.25", "--skip", "speed", "-n", "5", "--bs", "8"]
     assert main(["check", str(cats), *options]) == 0
@@ -57,7 +62,7 @@ def test_folder_without_a_split_is_split_at_random(cats, capsys):
 
 def test_empty_folder_is_refused(tmp_path, capsys):
     assert main(["check", str(tmp_path)]) == 2
-    assert "gave no items" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith(f"lamina: there are no pictures below {tmp_path}.")
 
 
 def test_it_is_a_program():

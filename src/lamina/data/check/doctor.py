@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check"]
 
+_FOLLOWS = {"no batch", "NaN in batch"}  # come after what may be their cause
+
 
 @strict
 def check(
@@ -66,7 +68,7 @@ def check(
     with no_random(reproducible=False):  # afterwards random numbers go on as if nothing was
         found = [thing for probe in chosen for thing in probe(subject)]
     problems = [thing for thing in found if isinstance(thing, Problem)]
-    problems.sort(key=lambda problem: SEVERITIES.index(problem.severity))
+    problems.sort(key=lambda p: (SEVERITIES.index(p.severity), p.kind in _FOLLOWS))
     tables = [thing for thing in found if not isinstance(thing, Problem)]
     looked_at = {split.name: len(split.idxs) for split in subject.splits if split.idxs}
     return Report(problems, tables, looked_at)

@@ -37,7 +37,9 @@ _CLASSES = 12  # classes in the table
 _STRATIFY = "Let the split keep the shares: StratifiedSplitter(label)."
 
 _FOUND = {
-    "leak": "The same content is in another split too: validation looks too good.",
+    "unreadable": "These inputs cannot be made. The first: {first}",
+    "wrong target": "These targets cannot be made. The first: {first}",
+    "leak": "The same content is in another split too: validation looks better than it is.",
     "duplicate": "The same content is in the split more than once.",
     "contradiction": "The same content has different labels.",
     "unlabelled": "These have no label.",
@@ -52,6 +54,8 @@ _FOUND = {
     "slow loader": "The loader is the bottleneck: the model would wait for it.",
 }
 _ADVICE = {
+    "unreadable": "Remove or replace the files, or mend the function that fails on them.",
+    "wrong target": "Mend the labels, or the function that reads them, or leave the items out.",
     "leak": "Keep one of each, or split by groups so that copies stay together.",
     "duplicate": "Keep one of each, unless weighting them is what you want.",
     "contradiction": "Find out which label is right.",
@@ -74,9 +78,7 @@ def _find_unreadable(subject: Subject) -> Iterator[Finding]:
     """Report items that cannot be made: missing, damaged or foreign files, failing code."""
     for kind, seen in (("unreadable", subject.inputs), ("wrong target", subject.targets)):
         bad = [one for one in seen if one.error is not None and one.labels is None]
-        message = f"These cannot be made. The first: {bad[0].error}" if bad else ""
-        advice = "Remove or replace the files, or mend the function that fails on them."
-        yield from flag("error", kind, names_of(bad), message, advice)
+        yield from _flag("error", kind, names_of(bad), first=bad[0].error if bad else "")
 
 
 @PROBES.register("duplicates")
@@ -190,8 +192,8 @@ def _find_bad_batches(subject: Subject) -> Iterator[Finding]:
 
 
 def _no_batch(what: str, error: Exception) -> Problem:
-    notes = "; ".join(getattr(error, "__notes__", []))
-    return Problem("no batch", "error", f"{what} cannot be made: {error}", advice=notes)
+    where = "".join(getattr(error, "__notes__", [])[-1:])
+    return Problem("no batch", "error", f"{what} cannot be made: {error}", advice=where)
 
 
 def _is_finite(t: Tensor) -> bool:

@@ -107,7 +107,8 @@ def test_items_that_cannot_be_made_are_named_with_the_reason():
     found = examined(dls.dataloaders(bs=4, device="cpu"))
     assert list(found["unreadable"].items) == ["train[7]"]
     assert "seven is broken" in found["unreadable"].message
-    assert found["no batch"].severity == "error"
+    assert list(found) == ["unreadable", "no batch"]  # the cause first
+    assert found["no batch"].advice == "TfmdDL: stage 'create_item' failed on item 7 (7)"
 
 
 class Broken(torch.utils.data.Dataset):
