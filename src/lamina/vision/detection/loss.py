@@ -21,7 +21,7 @@ __all__ = ["DetectionLoss"]
 class DetectionLoss:
     """Teach a detector boxes and labels, and read its answers.
 
-    Scores learn to be the overlap that a cell's box will reach (quality focal loss), boxes to
+    Scores learn to be the overlap that a cell's box will reach (binary cross entropy), boxes to
     overlap (generalised). Every picture counts alike, whatever its number of objects. How answers
     are read may be changed at any time: `learn.loss_func.min_score = 0.5`.
 
@@ -32,7 +32,8 @@ class DetectionLoss:
         max_boxes: The most boxes found in a picture.
         n_candidates: The most boxes of a picture that are compared.
         box_weight: How much boxes count beside labels.
-        gamma: How much less what is nearly right counts, as an exponent.
+        gamma: How much less what is nearly right counts, as an exponent (2: quality focal loss);
+            above 0 a low score of a wrong label hardly counts, and rare labels are learnt late.
         reduction: "mean", "sum", or "none" for one value per picture.
 
     Shapes: prediction `(b, n_cells, 8 + n_out)`, boxes `(b, n, 4)` from -1 to 1, labels `(b, n)`.
@@ -41,7 +42,7 @@ class DetectionLoss:
         >>> pred = torch.zeros(2, 5, 8 + 3)
         >>> boxes, labels = torch.zeros(2, 1, 4), torch.zeros(2, 1, dtype=torch.long)
         >>> DetectionLoss()(pred, boxes, labels), DetectionLoss().activation(pred).shape
-        (tensor(2.5993), torch.Size([2, 100, 6]))
+        (tensor(10.3972), torch.Size([2, 100, 6]))
 
     Source: Feng et al. 2021, "TOOD"; Li et al. 2020, "Generalized focal loss"; Rezatofighi et al.
     2019, "Generalized intersection over union".
@@ -53,7 +54,7 @@ class DetectionLoss:
     max_boxes: int = 100
     n_candidates: int = 500
     box_weight: float = 2.0
-    gamma: float = 2.0
+    gamma: float = 0.0
     reduction: str = "mean"
 
     def __call__(self, pred: Tensor, boxes: Tensor, labels: Tensor | None = None) -> Tensor:

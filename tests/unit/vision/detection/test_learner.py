@@ -193,7 +193,8 @@ def test_boxes_without_labels_are_refused(cells):
 
 
 @pytest.mark.slow
-def test_cells_are_found_after_four_epochs(cells):
+@pytest.mark.parametrize("seed", [3, 4])
+def test_cells_are_found_after_four_epochs_from_any_first_weights(cells, seed):
     path = cells[0]
     train, test = ((path / f"{part}.txt").read_text().split() for part in ("train", "test"))
     photos = [f for f in get_image_files(path / "images") if f.stem in {*train[:120], *test[:30]}]
@@ -203,10 +204,10 @@ def test_cells_are_found_after_four_epochs(cells):
         batch_tfms=aug_transforms(flip_vert=True, max_rotate=0.0, max_warp=0.0),
     )
     dls = block.dataloaders(photos, bs=8, seed=1, device="cpu")
-    torch.manual_seed(1)  # first weights of the head
-    learn = detection_learner(dls, "squeezenet1_1", metrics=MeanAveragePrecision(at=0.5), seed=1)
+    metric = MeanAveragePrecision(at=0.5)
+    learn = detection_learner(dls, "squeezenet1_1", metrics=metric, seed=seed)
     learn.unfreeze()
     with learn.no_bar():
         learn.fit_one_cycle(4, 2e-3)
 
-    assert learn.validate()[1] > 0.25
+    assert learn.validate()[1] > 0.35  # one kind of cell of three alone: 0.2

@@ -67,6 +67,16 @@ def test_the_mean_is_that_of_the_pictures(batch):
     assert DetectionLoss()(pred, boxes, labels).item() == pytest.approx(each.mean().item())
 
 
+@pytest.mark.parametrize("score", [0.02, 0.2])
+def test_a_wrong_label_is_unlearnt_by_as_much_as_it_is_wrong(score):
+    pred = output_of([[0.0, 0.0, 1.0, 1.0]])
+    pred[..., 8:] = torch.tensor(score).logit()
+    boxes = torch.tensor([[[-0.5, -0.5, 0.5, 0.5]]])
+    DetectionLoss()(pred.requires_grad_(), boxes, torch.tensor([[1]])).backward()
+
+    assert pred.grad[0, 0, 8:].tolist() == pytest.approx([score, score - 1, score])
+
+
 def test_nothing_is_read_back_from_the_device(batch):
     _, boxes, labels = batch
     pred = torch.zeros(2, 20, 11)
