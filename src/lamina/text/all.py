@@ -325,25 +325,32 @@ from lamina.text.rules import (
 from lamina.text.sorted_loader import (
     SortedDL,
 )
+from lamina.text.tables import (
+    load_tokenized_csv,
+    tokenize_csv,
+)
 from lamina.text.tokenize import (
     Tokenizer,
-    tokenize_csv,
     tokenize_df,
+    tokenize_files,
     tokenize_folder,
     tokenize_texts,
 )
 from lamina.text.tokenizers.base import (
     BaseTokenizer,
     TokenizeWithRules,
+    tokenize1,
 )
 from lamina.text.tokenizers.fast import (
     HFTokenizer,
 )
 from lamina.text.tokenizers.subwords import (
     SentencePieceTokenizer,
+    SubwordTokenizer,
 )
 from lamina.text.tokenizers.words import (
     SpacyTokenizer,
+    WordTokenizer,
 )
 from lamina.text.types import (
     TensorText,
@@ -596,6 +603,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "SpacyTokenizer",
     "StochasticDepth",
     "StratifiedSplitter",
+    "SubwordTokenizer",
     "TensorBBox",
     "TensorBase",
     "TensorCategory",
@@ -618,6 +626,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Transform",
     "TransformBlock",
     "URLs",
+    "WordTokenizer",
     "acc_camvid",
     "acc_segment",
     "accuracy",
@@ -652,6 +661,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "l2_reg",
     "language_model_learner",
     "load_learner",
+    "load_tokenized_csv",
     "mae",
     "make_vocab",
     "match_embeds",
@@ -686,8 +696,10 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "text_vocab",
     "to_device",
     "to_np",
+    "tokenize1",
     "tokenize_csv",
     "tokenize_df",
+    "tokenize_files",
     "tokenize_folder",
     "tokenize_texts",
     "top_k_accuracy",

@@ -36,7 +36,6 @@ __all__ = [
     "Tokenizer",
     "join_fields",
     "text_of",
-    "tokenize_csv",
     "tokenize_df",
     "tokenize_files",
     "tokenize_folder",
@@ -198,39 +197,6 @@ def tokenize_df(
     return out, found.counter
 
 
-@strict
-def tokenize_csv(
-    fname: str | Path,
-    text_cols: Columns,
-    *,
-    header: Any = "infer",
-    chunksize: int = 50_000,
-    **settings: Unpack[FrameArgs],
-) -> tuple[Any, Counter[str]]:
-    """Tokenize columns of a table in a file, some rows at a time.
-
-    Args:
-        fname: The file.
-        text_cols: See `tokenize_df`.
-        header: Row of the column names, None if there is none.
-        chunksize: How many rows to read at a time.
-        settings: The other settings of `tokenize_df`.
-
-    Returns:
-        What `tokenize_df` returns.
-    """
-    import pandas as pd
-
-    frames: list[Any] = []
-    total: Counter[str] = Counter()
-    with pd.read_csv(fname, header=header, chunksize=chunksize) as chunks:
-        for chunk in chunks:
-            frame, found = tokenize_df(chunk, text_cols, **settings)
-            frames.append(frame)
-            total.update(found)
-    return pd.concat(frames), total
-
-
 def join_fields(fields: Iterable[Any], mark_fields: bool) -> str:  # noqa: FBT001 - there is no other
     """Join the values of several columns to one text.
 
@@ -251,12 +217,18 @@ def text_of(x: Any) -> str:
     """Return a text, or the content of its file.
 
     Raises:
-        DataError: It is neither.
+        DataError: It is neither, or the file is not in UTF-8.
     """
     if isinstance(x, str):
         return str(x)
     if isinstance(x, Path):
-        return x.read_text(encoding="utf-8")
+        try:
+            return x.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"tokenize: {x} is not in UTF-8 ({error}). Convert it, or read the texts yourself "
+                "and pass them."
+            ) from error
     raise DataError(
         f"tokenize: got {type(x).__name__} {x!r:.60} where a text was expected. Fill gaps first, "
         "such as with df.fillna('')."

@@ -6,11 +6,12 @@ import pytest
 from lamina.foundation.errors import ContractError, DataError, UnknownArgumentError
 from lamina.text import tokenize
 from lamina.text.cache import cache_key
+from lamina.text.tables import load_tokenized_csv, tokenize_csv
 from lamina.text.tokenize import (
     Tokenizer,
     join_fields,
-    tokenize_csv,
     tokenize_df,
+    tokenize_files,
     tokenize_folder,
     tokenize_texts,
 )
@@ -119,6 +120,13 @@ def test_mistakes_are_named():
         tokenize_texts(["a", float("nan")], 0)
 
 
+def test_files_that_are_not_utf8_are_named(tmp_path):
+    file = tmp_path / "old.txt"
+    file.write_bytes("Größe".encode("latin-1"))
+    with pytest.raises(DataError, match=r"old.txt is not in UTF-8 \(.*\)\. Convert it"):
+        tokenize_files([file], n_workers=0)
+
+
 FRAME = pd.DataFrame({"title": ["One", "Two"], "text": ["so so so", "B"], "y": [0, 1]})
 
 
@@ -145,6 +153,17 @@ def test_tables_are_read_in_parts(tmp_path):
 
     assert frame.text.tolist() == whole.text.tolist()
     assert count == total
+
+
+def test_tokenized_tables_are_kept_in_files(tmp_path):
+    table = pd.DataFrame({"text": ['so so so "good"', "A\n\n b, None"], "label": ["x", "y"]})
+    table.to_csv(tmp_path / "texts.csv", index=False)
+    frame, count = tokenize_csv(tmp_path / "texts.csv", "text", outname=tmp_path / "tokens.csv")
+    again, total = load_tokenized_csv(tmp_path / "tokens.csv")
+
+    assert again.text.tolist() == frame.text.tolist()
+    assert total == count
+    assert again.text_length.tolist() == frame.text_length.tolist()
 
 
 def test_folders_are_read(tmp_path):

@@ -8,7 +8,14 @@ from lamina.foundation.registry import savable
 from lamina.foundation.signatures import strict
 from lamina.text.rules import Rule, apply_rules, default_rules, post_rules
 
-__all__ = ["BaseTokenizer", "TextTokenizer", "TokenizeWithRules", "join_tokens", "rules_for"]
+__all__ = [
+    "BaseTokenizer",
+    "TextTokenizer",
+    "TokenizeWithRules",
+    "join_tokens",
+    "rules_for",
+    "tokenize1",
+]
 
 _MOST_KEPT = 500_000  # tokens whose result is remembered
 
@@ -100,6 +107,29 @@ class TokenizeWithRules:
     def join(self, tokens: Iterable[str]) -> str:
         """Return the text of tokens; what rules have changed stays as they made it."""
         return join_tokens(self.tok, tokens)
+
+
+@strict
+def tokenize1(
+    text: str,
+    tok: Cut,
+    *,
+    rules: Sequence[Rule] | None = None,
+    post_rules: Sequence[Rule] | None = None,
+) -> list[str]:
+    """Return the tokens of one text; see `TokenizeWithRules`.
+
+    Args:
+        text: The text.
+        tok: The tokenizer.
+        rules: From a text to a text.
+        post_rules: From a token to a token.
+
+    Example:
+        >>> tokenize1("What a FILM", BaseTokenizer())
+        ['xxbos', 'xxmaj', 'what', 'a', 'xxup', 'film']
+    """
+    return next(iter(TokenizeWithRules(tok, rules, post_rules)([text])))
 
 
 class Remembered(dict):
