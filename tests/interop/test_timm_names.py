@@ -1,4 +1,4 @@
-"""Networks of timm by their names: under a head, in a U-Net, frozen by depth, kept in a file."""
+"""Networks of timm by their names: as classifiers, U-Nets and detectors, frozen by depth, saved."""
 
 import numpy as np
 import pytest
@@ -7,17 +7,24 @@ import torch
 from PIL import Image
 from timm.models import build_model_with_cfg, register_model
 
+from lamina.data.block import DataBlock
+from lamina.data.external.untar import untar_data
+from lamina.data.external.urls import URLs
 from lamina.data.normalize import Normalize
 from lamina.foundation.errors import DownloadError, UnknownNameError
 from lamina.tensor.types import plain
 from lamina.train.persistence import load_learner
 from lamina.vision.augmentation.resize import Resize
+from lamina.vision.blocks import BBoxBlock, BBoxLblBlock, ImageBlock
+from lamina.vision.detection.learner import detection_learner
+from lamina.vision.detection.model import create_detection_model
 from lamina.vision.learner import unet_learner, vision_learner
 from lamina.vision.loaders import ImageDataLoaders, SegmentationDataLoaders
 from lamina.vision.models.architectures import find_architecture
 from lamina.vision.models.model import create_vision_model, split_groups
 from lamina.vision.models.unet import create_unet_model
 from lamina.vision.models.weights import weights_file
+from lamina.vision.targets.annotations import get_voc_annotations
 
 pytestmark = pytest.mark.interop
 
@@ -158,3 +165,44 @@ def test_a_unet_learner_takes_a_name(photos, tmp_path):
     learn = unet_learner(dls, "convnext_atto", pretrained=False)
     learn.fit(1)
     assert plain(learn.predict(photos[0])[0]).shape == (64, 64)
+
+
+@pytest.mark.parametrize("name", ["timm/resnet18", "convnext_atto", "mobilenetv3_small_050"])
+def test_a_name_carries_a_detector(name: str):
+    model = create_detection_model(name, 3)
+    x = torch.randn(2, 3, 96, 64)
+    model(x).sum().backward()
+    groups = split_groups(model)
+    assert model(x).shape == (2, 12 * 8 + 6 * 4 + 3 * 2 + 2 * 1, 11)
+    assert all(p.grad is not None for p in model.parameters())
+    assert sum(map(len, groups)) == len(list(model.parameters()))
+    assert len(groups) > 4
+
+
+def test_a_transformer_of_one_size_of_cells_carries_a_detector():
+    model = create_detection_model("vit_tiny_patch16_224", 3, min_stride=16).eval()
+    assert model(torch.zeros(1, 3, 128, 96)).shape == (1, 8 * 6 + 4 * 3 + 2 * 2 + 1, 11)
+    groups = split_groups(model)
+    assert len(groups) == len(split_groups(create_vision_model("vit_tiny_patch16_224", 3)))
+    assert sum(map(len, groups)) == len(list(model.parameters()))
+
+
+def test_a_detector_on_published_weights_is_frozen_learns_and_comes_back(published, tmp_path):
+    cells = untar_data(URLs.BCCD)
+    names, found = get_voc_annotations(sorted((cells / "annotations").glob("*.xml"))[:12])
+    boxes = dict(zip(names, found, strict=True))
+    block = DataBlock(
+        (ImageBlock, BBoxBlock, BBoxLblBlock), n_inp=1, item_tfms=Resize((96, 128), "squish"),
+        get_y=[lambda f: boxes[f.name][0], lambda f: boxes[f.name][1]],
+    )  # fmt: skip
+    files = [cells / "images" / name for name in names]
+    dls = block.dataloaders(files, bs=4, device="cpu", seed=42)
+    weights = weights_file(find_architecture("tiny_published").for_maps, base=tmp_path)
+    learn = detection_learner(dls, "tiny_published", weights=weights, metrics=[], seed=42)
+    assert not dict(learn.model.body.net.named_parameters())["conv1.weight"].requires_grad
+    learn.fine_tune(1, 1e-3)
+    learn.loss_func.min_score = 0.0
+    again = load_learner(learn.export(tmp_path / "cells.lamina"))
+    boxes, _, scores = again.predict(files[0])
+    assert len(boxes) > 0
+    torch.testing.assert_close(scores, learn.predict(files[0])[2])

@@ -169,8 +169,9 @@ def detection_learner(
 
     Args:
         dls: Loaders of `DataBlock(blocks=(ImageBlock, BBoxBlock, BBoxLblBlock), n_inp=1, ...)`.
-        arch: A name or function of the table of architectures (`resnet34`, `"mobilenet_v2"`), or
-            any callable that takes `n_in` and `n_out`; see `create_detection_model`.
+        arch: A name or function of the table of architectures (`resnet34`, `"mobilenet_v2"`), a
+            name of timm's (`"convnext_tiny"`), or any callable that takes `n_in` and `n_out`; see
+            `create_detection_model`.
         pretrained: Whether to start from the published weights.
         weights: A file to start from instead.
         normalize: Whether to add the normalisation, unless the loaders have one.

@@ -194,8 +194,9 @@ def create_detection_model(
     What the output holds is said by `DetectionHead`; `DetectionLoss` trains and reads it.
 
     Args:
-        arch: A name or function of the table of architectures, or any callable that takes `n_in`
-            and `n_out` and makes a network of layers in a row, or one that gives a list of maps.
+        arch: A name or function of the table of architectures, a name of timm's, or any callable
+            that takes `n_in` and `n_out` and makes a network of layers in a row, or one that gives
+            a list of maps.
         n_out: Labels.
         n_in: Channels of the picture.
         weights: A file with the weights of the whole published network; None starts afresh.

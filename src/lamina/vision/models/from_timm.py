@@ -102,7 +102,7 @@ def groups_by_depth(body: nn.Module) -> list[list[nn.Parameter]]:
     Args:
         body: What `TimmNetwork` built, inside of anything that has it as its attribute `net`.
     """
-    net: Any = body.net
+    net: Any = getattr(body.net, "model", body.net)  # a transformer's maps are got from outside
     if not hasattr(net, "group_matcher"):  # one that gives maps has its stages as children
         layers = [layer for child in net.children() for layer in _opened(child)]
         return [own for layer in layers if (own := list(layer.parameters()))]
