@@ -4,15 +4,20 @@ It is written to the folder `LAMINA_ARTEFACTS`, or to a temporary one.
 """
 
 import os
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image, ImageDraw
 
 from lamina.data.normalize import Normalize
+from lamina.data.transform import Transform
 from lamina.foundation.seeding import Randomness, using
 from lamina.tensor.types import PointsMeta, TensorBBox, TensorImage, TensorMultiCategory, plain
+from lamina.vision import augmentation
 from lamina.vision.augmentation.augment import aug_transforms
 from lamina.vision.augmentation.erasing import RandomErasing
 from lamina.vision.augmentation.lighting import Brightness, Contrast, Hue, Saturation
@@ -26,6 +31,8 @@ from lamina.vision.augmentation.resize import (
     Resize,
 )
 from lamina.vision.augmentation.spatial import (
+    DeterministicDihedral,
+    DeterministicFlip,
     Dihedral,
     Flip,
     RandomResizedCropGPU,
@@ -49,6 +56,9 @@ BATCH = [
     *aug_transforms(size=SIZE, mult=2.0, min_scale=0.3),
 ]
 AMOUNTS = {"Rotate": 25.0, "Posterize": 6.0}
+NOT_SHOWN = {  # what the others are made of, and what needs libraries of other people
+    "SizedTransform", "SpatialTransform", "FromAlbumentations", "FromTorchvision",
+}  # fmt: skip
 BOX = [[-0.3, -0.6, 0.35, 0.6]]
 
 
@@ -70,6 +80,15 @@ def of_batch(tfms, x: TensorImage) -> list[Image.Image]:
         for tfm in tfms:
             x = tfm(x, split_idx=0)
     return [to_image(one) for one in plain(x)]
+
+
+def of_versions(tfm, x: TensorImage) -> list[Image.Image]:
+    """What a transform makes of one picture for each version that `tta` asks for."""
+    made = []
+    for version in range(len(x)):
+        tfm.set_version(version)
+        made += of_batch([tfm], x[:1])
+    return made
 
 
 def mixed(tfm, files: list[Path]) -> list[Image.Image]:
@@ -96,6 +115,8 @@ def rows_of(files: list[Path]) -> dict[str, list[Image.Image]]:
     return {
         **{repr(tfm): of_item(tfm, first) for tfm in ITEM},
         **{repr(tfm): of_batch([tfm], batch) for tfm in BATCH},
+        "DeterministicFlip": of_versions(DeterministicFlip(), batch),
+        "DeterministicDihedral": of_versions(DeterministicDihedral(), batch),
         "RandomErasing": of_batch([normalize, RandomErasing(1.0, max_count=3), erased], batch),
         **{f"operations {i}": moves[i : i + SHOWN] for i in range(0, len(moves), SHOWN)},
         "Mosaic": mixed(Mosaic(), files[:SHOWN]),
@@ -117,9 +138,20 @@ def sheet(rows: dict[str, list[Image.Image]], columns: int = 3) -> Image.Image:
     return canvas
 
 
-def test_a_contact_sheet_of_every_transform(photos: Path, tmp_path: Path):
-    rows = rows_of(sorted(photos.glob("*.jpg")))
+@pytest.fixture(scope="module")
+def rows(photos: Path) -> dict[str, list[Image.Image]]:
+    return rows_of(sorted(photos.glob("*.jpg")))
+
+
+def test_a_contact_sheet_of_every_transform(rows, tmp_path: Path):
     folder = Path(os.environ.get("LAMINA_ARTEFACTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     sheet(rows).save(folder / "augmentation.png")
     assert all(np.asarray(im).std() > 2 for images in rows.values() for im in images)
+
+
+def test_no_transform_is_left_out(rows):
+    names = [f"{augmentation.__name__}.{m.name}" for m in iter_modules(augmentation.__path__)]
+    offered = [getattr(m, name) for m in map(import_module, names) for name in m.__all__]
+    kinds = {k.__name__ for k in offered if isinstance(k, type) and issubclass(k, Transform)}
+    assert kinds - NOT_SHOWN == {name.partition("(")[0] for name in rows} & kinds
