@@ -65,7 +65,7 @@ _ADVICE = {
     "rare class": f"Find more of them, or join them with others. {_STRATIFY}",
     "label only in training": _STRATIFY,
     "uneven classes": "Look at figures per class, not accuracy alone; weight loss or items.",
-    "missing numbers": "Fill them in or leave the rows out.",
+    "missing numbers": "Fill them in (a table: FillMissing among its procs) or leave the rows out.",
     "constant column": "Leave them out.",
     "NaN in batch": "Look for them in the items, and for divisions by zero in the transforms.",
     "slow loader": "Use more workers ({cpus} CPUs here, num_workers={workers} now), make files "
@@ -162,15 +162,18 @@ def _find_bad_columns(subject: Subject) -> Iterator[Finding]:
 
 def _frames(subject: Subject) -> Iterator[tuple[Any, bool]]:
     """Give the items' vectors, and the data frame that the items are the rows of, as frames."""
-    import pandas as pd
-
     kinds = groupby(
         subject.facts(np.ndarray), lambda one: (one.place, one.is_target, len(one.facts)), "facts"
     )
+    rows = [getattr(split.dataset, "items", None) for split in subject.splits]
+    frames = [some for some in rows if hasattr(some, "iloc") and hasattr(some, "columns")]
+    if not (kinds or frames):
+        return
+    import pandas as pd  # only where there are columns: it takes a while to load
+
     for (place, is_target, _), vectors in sorted(kinds.items()):
         yield pd.DataFrame(vectors).add_prefix(f"element {place}, column "), is_target
-    rows = [getattr(split.dataset, "items", None) for split in subject.splits]
-    if frames := [some for some in rows if isinstance(some, pd.DataFrame)]:
+    if frames:
         yield pd.concat(frames), False
 
 
