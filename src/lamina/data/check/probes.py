@@ -165,7 +165,7 @@ def _frames(subject: Subject) -> Iterator[tuple[Any, bool]]:
     kinds = groupby(
         subject.facts(np.ndarray), lambda one: (one.place, one.is_target, len(one.facts)), "facts"
     )
-    rows = [getattr(split.dataset, "items", None) for split in subject.splits]
+    rows: list[Any] = [getattr(split.dataset, "items", None) for split in subject.splits]
     frames = [some for some in rows if hasattr(some, "iloc") and hasattr(some, "columns")]
     if not (kinds or frames):
         return
