@@ -1,14 +1,19 @@
 """The command `lamina nb`."""
 
+import re
 import subprocess
 import sys
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+import lamina
 from lamina.cli import main as cli
 from lamina.notebook.cli import COMMANDS, main
+from lamina.notebook.config import Config
+from lamina.notebook.directives import DIRECTIVES
 
 
 def test_without_a_command_it_lists_them(capsys) -> None:
@@ -25,6 +30,15 @@ def test_every_command_explains_itself(name: str, capsys) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([name, "--help"])
     assert f"usage: lamina nb {name}" in capsys.readouterr().out
+
+
+def test_the_guide_names_all_commands_directives_and_settings() -> None:
+    guide = Path(lamina.__file__).parents[2] / "docs/notebooks.md"
+    if not guide.exists():
+        pytest.skip("the package is installed without its repository")
+    named = set(re.findall(r"`([\w-]+)`", guide.read_text("utf-8")))
+    settings = {field.name for field in fields(Config)} - {"root", "name", "description"}
+    assert {*COMMANDS, *DIRECTIVES, *settings} <= named
 
 
 def test_an_unknown_command_is_refused_with_the_closest(capsys) -> None:
