@@ -216,9 +216,12 @@ def _measure_speed(subject: Subject) -> Iterator[Finding]:
     if isinstance(batch, Exception) or not any(True for _ in leaves(batch)):
         return
     try:
-        rates["loader"] = _loader_rate(loader, subject.seconds)
+        epoch = getattr(loader, "epoch", None)
+        rates["loader"] = _rate(map(find_bs, loader), subject.seconds)
+        if epoch is not None:
+            loader.set_epoch(epoch)  # a check does not count as a pass
         if subject.model is not None:
-            rates["model"] = _model_rate(subject, batch)
+            rates["model"] = _rate(_model_steps(subject, batch), subject.seconds)
     except Exception as error:  # whatever the user's transforms or model raise is a finding
         if not rates:
             yield _no_batch("A training batch", error)
@@ -234,35 +237,37 @@ def _measure_speed(subject: Subject) -> Iterator[Finding]:
     yield from _flag("note", "slow loader", slow, cpus=num_cpus(), workers=workers)
 
 
-def _loader_rate(loader: Any, seconds: float) -> float:
-    """Return items per second; the first batch, which starts the workers, counts only if alone."""
-    epoch, sizes, times = getattr(loader, "epoch", None), list[int](), [time.perf_counter()]
-    for batch in loader:
-        sizes.append(find_bs(batch))
+def _rate(steps: Iterable[int], seconds: float) -> float:
+    """Return items per second of steps that say how many they took, without the slower first one.
+
+    Args:
+        steps: as many as there are, or as fit into the time; a single one counts.
+        seconds: the time.
+    """
+    sizes, times = list[int](), [time.perf_counter()]
+    for size in steps:
+        sizes.append(size)
         times.append(time.perf_counter())
         if times[-1] - times[1] > seconds:
             break
-    if epoch is not None:
-        loader.set_epoch(epoch)  # a check does not count as a pass
     first = int(len(sizes) > 1)
     return sum(sizes[first:]) / (times[-1] - times[first])
 
 
-def _model_rate(subject: Subject, batch: Any) -> float:
-    """Return the items per second of forward and backward passes of a copy of the model."""
+def _model_steps(subject: Subject, batch: Any) -> Iterator[int]:
+    """Take a copy of the model forward and backward for ever, and say of how many items."""
     device = find_device(batch)
     model = deepcopy(getattr(subject.model, "model", subject.model)).to(device).train()
     loss_func = getattr(subject.model, "loss_func", None)
     parts = plain(tuple(batch) if isinstance(batch, tuple | list) else (batch,))
-    n_inp, times = subject.dls.n_inp or max(1, len(parts) - 1), list[float]()
-    while len(times) < 2 or times[-1] - times[0] < subject.seconds:  # the first step warms up
+    n_inp = subject.dls.n_inp or max(1, len(parts) - 1)
+    while True:
         out = model(*parts[:n_inp])
         loss = _any_loss(out) if loss_func is None else loss_func(out, *parts[n_inp:])
         loss.backward()
         if device.type != "cpu":
             torch.accelerator.synchronize(device)
-        times.append(time.perf_counter())
-    return find_bs(batch) * (len(times) - 1) / (times[-1] - times[0])
+        yield find_bs(batch)
 
 
 def _any_loss(out: Any) -> Tensor:
