@@ -96,7 +96,9 @@ def _move_points(x: TensorPoint, move: Move) -> TensorPoint:
 
 
 def _move_boxes(x: TensorBBox, move: Move) -> TensorBBox:
-    boxes = hulls(plain(x), lambda points: map_points(points, move.matrix))
+    seen = plain(x).clamp(-1, 1)  # what a warp tilts lies behind its horizon farther out
+    is_seen = (seen[..., :2] < seen[..., 2:]).all(-1, keepdim=True)
+    boxes = hulls(seen, lambda points: map_points(points, move.matrix)) * is_seen
     return _located(TensorBBox.wrap(boxes, like=x), move)
 
 
