@@ -143,17 +143,17 @@ def to_nchan(x: Tensor, wins: Sequence[Window], bins: Bins = None) -> Tensor:
     return torch.stack(channels)
 
 
-def to_3chan(x: Tensor, win1: Window, win2: Window, bins: Tensor | None = None) -> Tensor:
+def to_3chan(x: Tensor, first: Window, second: Window, bins: Tensor | None = None) -> Tensor:
     """What is seen through two windows and on an even scale, as a picture in three colours.
 
     Args:
         x: Values `(h, w)`.
-        win1: The first window.
-        win2: The second.
+        first: One window.
+        second: The other.
         bins: Edges of the even scale, as in `to_nchan`.
 
     Example:
         >>> to_3chan(torch.rand(8, 8), "brain", (254, 100)).shape
         torch.Size([3, 8, 8])
     """
-    return to_nchan(x, [win1, win2], bins)
+    return to_nchan(x, [first, second], bins)
