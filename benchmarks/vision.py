@@ -1,9 +1,12 @@
 """Batch augmentation and opening photographs against what one would write by hand for just this.
 
 By hand, a batch is augmented with one matrix per item, one grid, one interpolation, and light and
-normalisation in place; a photograph is opened and resized with Pillow.
+normalisation in place; a photograph is opened and resized with Pillow. Where fastai and torchvision
+are installed, the same augmentation is made with them, too; torchvision draws once for a batch.
 """
 
+import importlib
+import importlib.util
 import sys
 import tarfile
 from collections.abc import Callable
@@ -34,15 +37,50 @@ def main() -> bool:
     """Print all rows."""
     torch.set_num_threads(1)
     x, y = torch.rand(N, 3, 256, 256), torch.arange(N)
-    batch = (TensorImage(x), TensorCategory(y))
+    batch: tuple[Tensor, Tensor] = (TensorImage(x), TensorCategory(y))
     augment, move = aug_transforms(size=SIZE), aug_transforms(size=SIZE, max_lighting=0.0)
     normalize = Normalize.from_stats(*imagenet_stats)
     rows: list[Row] = [
         _row("default augmentation", Pipeline([*augment, normalize], 0), batch, _by_hand(x)),
         _row("its geometry", Pipeline(move, 0), batch, lambda: _moved(x)),
+        *_peer_rows(batch),
         *_photo_rows(),
     ]
     return print_rows(rows)
+
+
+def _peer_rows(batch: tuple[Tensor, Tensor]) -> list[Row]:
+    """The default augmentation with light and normalisation against that of other libraries."""
+    ours = Pipeline([*aug_transforms(size=SIZE), Normalize.from_stats(*imagenet_stats)], 0)
+    peers = {"fastai": (_fastai, 1.4), "torchvision": (_torchvision, 1.3)}
+    return [
+        _row(f"default augmentation, {name}", ours, batch, make(*batch), goal=1 / times)
+        for name, (make, times) in peers.items()
+        if importlib.util.find_spec(name) is not None
+    ]
+
+
+def _fastai(x: Tensor, y: Tensor) -> Callable[[], object]:
+    v = importlib.import_module("fastai.vision.all")
+    tfms = [*v.aug_transforms(size=SIZE), v.Normalize.from_stats(*imagenet_stats, cuda=False)]
+    pipeline = v.Pipeline(tfms, split_idx=0)
+    return lambda: pipeline((v.TensorImage(x.as_subclass(Tensor)), v.TensorCategory(y)))
+
+
+def _torchvision(x: Tensor, _y: Tensor) -> Callable[[], object]:
+    v2 = importlib.import_module("torchvision.transforms.v2")
+    kind = v2.InterpolationMode.BILINEAR
+    chain = v2.Compose(
+        [
+            v2.RandomHorizontalFlip(),
+            v2.RandomPerspective(0.2, p=0.75),
+            v2.RandomApply([v2.RandomAffine(10, scale=(1, 1.1), interpolation=kind)], 0.75),
+            v2.Resize((SIZE, SIZE)),
+            v2.RandomApply([v2.ColorJitter(0.2, 0.2)], 0.75),
+            v2.Normalize(*imagenet_stats),
+        ]
+    )
+    return lambda: chain(x.as_subclass(Tensor))
 
 
 def _photo_rows() -> list[Row]:
@@ -79,13 +117,17 @@ def _open_plainly(photos: list[bytes], size: int) -> None:
 
 
 def _row(
-    name: str, ours: Pipeline, batch: tuple[Tensor, ...], by_hand: Callable[[], Tensor]
+    name: str,
+    ours: Pipeline,
+    batch: tuple[Tensor, ...],
+    reference: Callable[[], object],
+    goal: float = 1.1,
 ) -> Row:
     def run() -> None:
         with using(Randomness(1)):
             ours(batch)
 
-    return ratio_row(name, run, by_hand, goal=1.1, n=1, repeats=9)
+    return ratio_row(name, run, reference, goal=goal, n=1, repeats=9)
 
 
 def _by_hand(x: Tensor) -> Callable[[], Tensor]:
