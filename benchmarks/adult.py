@@ -42,6 +42,7 @@ class Problem:
     train: Any
     test: Any
     target: str
+    bs: int = 256
 
     def __post_init__(self) -> None:
         self.is_class = self.train[self.target].dtype.kind not in "iuf"
@@ -62,7 +63,7 @@ class Problem:
             y_block=block,
             valid_pct=0.1,
             seed=seed,
-            bs=256,
+            bs=self.bs,
             device="cpu",
         )
 
