@@ -96,8 +96,10 @@ def _move_points(x: TensorPoint, move: Move) -> TensorPoint:
 
 
 def _move_boxes(x: TensorBBox, move: Move) -> TensorBBox:
-    seen = plain(x).clamp(-1, 1)  # what a warp tilts lies behind its horizon farther out
-    is_seen = (seen[..., :2] < seen[..., 2:]).all(-1, keepdim=True)
+    is_tilted = move.matrix[:, 2:, :2].any(-1, keepdim=True).to(x.device)
+    # far outside of a picture lies the horizon of a tilt, and what is behind it has no place
+    seen = torch.where(is_tilted, plain(x).clamp(-1, 1), plain(x))
+    is_seen = (seen[..., :2] < seen[..., 2:]).all(-1, keepdim=True) | ~is_tilted
     boxes = hulls(seen, lambda points: map_points(points, move.matrix)) * is_seen
     return _located(TensorBBox.wrap(boxes, like=x), move)
 

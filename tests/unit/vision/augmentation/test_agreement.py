@@ -104,7 +104,7 @@ def test_boxes_of_what_is_mostly_outside_hold_what_is_seen():
     mask = torch.zeros(200, 1, 64, 64)
     mask[..., 16:, 16:] = 1
     boxes = torch.tensor([[[-0.5, -0.5, 6.0, 6.0], [1.5, 0.0, 3.0, 1.0]]]).repeat(200, 1, 1)
-    (chain,) = aug_transforms(max_lighting=0.0, pad_mode="zeros")
+    (chain,) = aug_transforms(max_lighting=0.0, p_affine=1.0, pad_mode="zeros")
     with using(Randomness(0)):
         images, moved = map(plain, chain((TensorImage(mask), TensorBBox(boxes)), split_idx=0))
     nowhere = torch.full((2,), 2.0)
