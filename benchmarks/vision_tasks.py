@@ -321,7 +321,7 @@ def detect(trial: Trial, task: str, dls: DataLoaders, *, n_epoch: int, **options
     )
     learn.unfreeze()
     with trial.training(learn):
-        learn.fit_one_cycle(trial.epochs(n_epoch), 2e-3)
+        learn.fit_one_cycle(trial.epochs(n_epoch), slice(1e-4, 2e-3))
     trial.say_learnt(task, f"detector on squeezenet1_1, {n_epoch} epochs", learn)
 
 

@@ -50,7 +50,7 @@ def main() -> None:
     precision = MeanAveragePrecision()
     learn = detection_learner(dls, squeezenet1_1, min_stride=4, metrics=[precision])
     learn.unfreeze()
-    learn.fit_one_cycle(args.epochs, 2e-3)
+    learn.fit_one_cycle(args.epochs, slice(1e-4, 2e-3))
     print(precision.table(dls.vocab))
     print(f"mAP@50: {precision.table(dls.vocab).rows[0][2]:.3f}")
 

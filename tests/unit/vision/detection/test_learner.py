@@ -194,7 +194,7 @@ def test_boxes_without_labels_are_refused(cells):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 4])
-def test_cells_are_found_after_four_epochs_from_any_first_weights(cells, seed):
+def test_cells_are_found_after_five_epochs_from_any_first_weights(cells, seed):
     path = cells[0]
     train, test = ((path / f"{part}.txt").read_text().split() for part in ("train", "test"))
     photos = [f for f in get_image_files(path / "images") if f.stem in {*train[:120], *test[:30]}]
@@ -208,6 +208,6 @@ def test_cells_are_found_after_four_epochs_from_any_first_weights(cells, seed):
     learn = detection_learner(dls, "squeezenet1_1", metrics=metric, seed=seed)
     learn.unfreeze()
     with learn.no_bar():
-        learn.fit_one_cycle(4, 2e-3)
+        learn.fit_one_cycle(5, slice(1e-4, 2e-3))
 
     assert learn.validate()[1] > 0.35  # one kind of cell of three alone: 0.2
