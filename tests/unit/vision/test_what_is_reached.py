@@ -77,5 +77,5 @@ def test_heads_of_pets_are_found():
     learn = detection_learner(dls, "squeezenet1_1", metrics=metric, seed=SEED)
     learn.unfreeze()
     with learn.no_bar():
-        learn.fit_one_cycle(6, 2e-3)
+        learn.fit_one_cycle(6, slice(1e-4, 2e-3))
     assert learn.validate()[1] > 0.4
