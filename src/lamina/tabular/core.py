@@ -1,5 +1,6 @@
 """`Tabular`: a table turned once into contiguous tensors of codes, numbers and targets."""
 
+from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -259,14 +260,25 @@ def _choose(frame: Any, cats: Any, conts: Any, ys: list[Any]) -> tuple[list[Any]
 
 
 def _positions(part: Any, n: int) -> Tensor:
-    rows = torch.as_tensor(np.asarray(part))
+    rows = torch.as_tensor(_integers(part))
     rows = rows.nonzero()[:, 0] if rows.dtype == torch.bool else rows.long()
-    if len(rows) and not (-n <= int(rows.min()) and int(rows.max()) < n):
-        wrong = int(rows.max()) if int(rows.max()) >= n else int(rows.min())
+    low, high = map(int, rows.aminmax()) if len(rows) else (0, -1)
+    if low < -n or high >= n:
         raise DataError(
-            f"Tabular: splits name row {wrong} of {n} rows. Give positions in the frame."
+            f"Tabular: splits name row {high if high >= n else low} of {n} rows. Give positions in "
+            "the frame."
         )
-    return rows % n if n else rows
+    return rows % n if low < 0 else rows
+
+
+def _integers(part: Any) -> np.ndarray:
+    """Return positions or truth values as an array; a list of integers takes a shorter way."""
+    if isinstance(part, list) and part and type(part[0]) is int:
+        try:
+            return np.frombuffer(array("q", part), np.int64)
+        except TypeError:  # not all are integers
+            pass
+    return np.asarray(part)
 
 
 def _frame(tensor: Tensor, names: list[Any]) -> Any:

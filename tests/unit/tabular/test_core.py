@@ -213,3 +213,11 @@ def test_a_label_of_validation_only_is_refused():
 def test_blocks_must_fit_the_columns():
     with pytest.raises(ContractError, match=r"2 blocks for 1 columns .*\. Give one for each"):
         target(["a"], y_block=[CategoryBlock(), CategoryBlock()])
+
+
+@pytest.mark.parametrize(
+    "train", [[0, 2], np.array([0, 2]), (0, 2), [True, False, True, False], [-4, 2]]
+)
+def test_splits_are_positions_or_truth_values(train):
+    to = Tabular({"x": [1.0, 2.0, 3.0, 4.0]}, cont_names="x", splits=[train, [1]])
+    assert to.splits[0].tolist() == [0, 2]

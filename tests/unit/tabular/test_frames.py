@@ -96,3 +96,12 @@ def test_columns_of_different_length_are_refused():
 def test_what_is_no_table_is_refused():
     with pytest.raises(DataError, match=r"got int where a table was expected\. Give a data frame"):
         as_frame(3)
+
+
+def test_arrow_strings_of_pandas_in_several_chunks_or_none():
+    parts = [pd.Series(x, dtype="string[pyarrow]") for x in (["b", None], ["a", "b"])]
+    frame = pd.DataFrame({"x": pd.concat(parts, ignore_index=True)})
+    codes, levels = as_frame(frame).factorize("x")
+    assert (codes.tolist(), levels) == ([0, -1, 1, 0], ["b", "a"])
+    codes, levels = as_frame(frame[:0]).factorize("x")
+    assert (codes.tolist(), levels) == ([], [])

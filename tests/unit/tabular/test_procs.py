@@ -155,3 +155,15 @@ def test_a_row_alone_is_encoded_as_in_a_frame(rows):
         cats, conts = recipe.encode({"x": x, "c": c, "more": 1})
         assert torch.equal(cats[0], whole[0][i])
         assert torch.equal(conts[0], whole[1][i])
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1))
+def test_the_median_is_that_of_numpy(values):
+    found = FillStrategy.named("median")(torch.tensor(values, dtype=torch.float64))
+    assert found == float(np.median(values))
+
+
+def test_infinite_numbers_are_no_gaps():
+    to = Tabular({"x": [np.inf, -np.inf, 1.0, NAN]}, cont_names="x", procs=FillMissing)
+    assert to.tensors[1][:, 0].tolist() == [np.inf, -np.inf, 1.0, 1.0]
+    assert to.tensors[0][:, 0].tolist() == [0, 0, 0, 1]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lamina.foundation.errors import DataError, closest
 
-__all__ = ["Frame", "as_dict", "as_frame", "factorize", "is_gap"]
+__all__ = ["Frame", "as_dict", "as_frame", "factorize", "has_nan", "is_gap", "seen_levels"]
 
 Levels = tuple[Tensor, list[Any]]
 
@@ -116,7 +116,10 @@ class _Pandas(Frame):
         column = self.native[name]
         if self.is_ordered(name):
             return _codes(column.cat.codes.to_numpy()), column.cat.categories.tolist()
-        if getattr(column.dtype, "storage", "") == "python":
+        storage = getattr(column.dtype, "storage", "")
+        if storage == "pyarrow":
+            return _arrow_levels(column.array.__arrow_array__())
+        if storage == "python":
             column = column.to_numpy(dtype=object)  # twice as fast as the same strings in pandas
         codes, levels = pd.factorize(column)
         return _codes(codes), levels.tolist()
@@ -201,10 +204,7 @@ class _Arrow(Frame):
         return _object_array(self._column(name).to_pylist())
 
     def factorize(self, name: Any) -> Levels:
-        column = self._column(name)
-        column = column if hasattr(column, "dictionary") else column.dictionary_encode()
-        codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return _codes(codes), column.dictionary.to_pylist()
+        return _arrow_levels(self.native.column(name))
 
     def is_ordered(self, name: Any) -> bool:
         return bool(getattr(self.native.schema.field(name).type, "ordered", False))
@@ -340,6 +340,27 @@ def is_gap(x: Any) -> bool:
     return x != x  # noqa: PLR0124 - NaN and NaT are not equal to themselves
 
 
+def seen_levels(codes: Tensor, levels: Sequence[Any]) -> list[Any]:
+    """Return those of the levels that occur among codes; -1 is a gap.
+
+    Example:
+        >>> seen_levels(torch.tensor([2, -1, 0]), ["a", "b", "c"])
+        ['a', 'c']
+    """
+    counts = (codes + 1).bincount(minlength=len(levels) + 1)[1:].tolist()
+    return [level for level, n in zip(levels, counts, strict=True) if n]
+
+
+def has_nan(values: Tensor) -> bool:
+    """Tell whether a tensor has NaN; the sum, one pass, answers for most that have none.
+
+    Example:
+        >>> has_nan(torch.tensor([1.0, float("nan")])), has_nan(torch.tensor([1.0, 2.0]))
+        (True, False)
+    """
+    return bool(values.sum().isnan()) and bool(values.isnan().any())
+
+
 _FEW = 64  # values below which a Python loop is the fastest
 
 
@@ -348,8 +369,16 @@ def _missing(name: Any, names: Sequence[Any]) -> str:
     return f"{name!r} (closest is {near!r})" if near else repr(name)
 
 
+def _arrow_levels(column: Any) -> Levels:
+    column = column.dictionary_encode()
+    column = column.combine_chunks() if hasattr(column, "combine_chunks") else column
+    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return _codes(codes), column.dictionary.to_pylist()
+
+
 def _codes(codes: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.array(codes, dtype=np.int64))
+    codes = np.asarray(codes, dtype=np.int64)
+    return torch.from_numpy(codes if codes.flags.writeable else codes.copy())
 
 
 def _floats(values: np.ndarray) -> Tensor:

@@ -27,6 +27,7 @@ from lamina.data.task import Task
 from lamina.foundation.errors import ContractError, DataError
 from lamina.foundation.registry import savable
 from lamina.tabular.encoding.columns import Columns
+from lamina.tabular.encoding.frames import has_nan, seen_levels
 from lamina.tensor.types import TensorMultiCategory
 
 __all__ = ["MAX_LABELS", "Target", "infer_block", "make_targets"]
@@ -102,9 +103,10 @@ class Target:
         codes, levels = to.factorize(self.names[0])
         vocab: Any = tfm.vocab
         if not vocab.add_na:
-            _without_gaps(codes.double().where(codes >= 0, torch.nan), self.names[0])
+            _refuse_gaps(codes < 0, self.names[0])
         found = [vocab.index_of(level, f"target {self.names[0]!r}") for level in levels]
-        return torch.tensor([*found, 0], dtype=torch.int64, device=codes.device)[codes]
+        lookup = torch.tensor([0, *found], dtype=torch.int64, device=codes.device)
+        return lookup.index_select(0, codes + 1)
 
     def _row(self, to: Columns, i: int) -> Any:
         values = [to[name][i] for name in self.names]
@@ -192,15 +194,19 @@ def _labels(to: Columns, name: Any, sort: bool) -> Any:  # noqa: FBT001 - privat
     codes, levels = to.factorize(name)
     if to.is_ordered(name) or not sort:
         return levels
-    return [levels[i] for i in codes[codes >= 0].bincount().nonzero()[:, 0].tolist()]
+    return seen_levels(codes, levels)
 
 
 def _without_gaps(values: Tensor, name: Any) -> Tensor:
-    gaps = values.isnan()
+    if has_nan(values):
+        _refuse_gaps(values.isnan(), name)
+    return values
+
+
+def _refuse_gaps(gaps: Tensor, name: Any) -> None:
     if bool(gaps.any()):
         first = int(gaps.nonzero()[0])
         raise DataError(
             f"tabular: the target {name!r} is missing in {int(gaps.sum()):,} rows, first in row "
             f"{first}. Leave these rows out, or use CategoryBlock(add_na=True) for labels."
         )
-    return values
