@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any, Unpack
 
 from torch import nn
@@ -13,11 +12,11 @@ from lamina.collab.recommend import evaluate_ranking, recommend, similar_items
 from lamina.foundation.errors import ContractError, UnknownNameError, refuse_unknown
 from lamina.foundation.registry import savable
 from lamina.foundation.signatures import signature_names
+from lamina.nn.init import first_weights
 from lamina.nn.losses import MSELossFlat
 from lamina.tabular.learner import TabularLearner
 from lamina.tabular.models.embedding_mlp import TabularConfig, get_emb_sz
 from lamina.tabular.remember import remember_columns
-from lamina.tensor.random import no_random
 from lamina.train.learner import LearnerArgs
 from lamina.train.persistence import ModelSpec
 
@@ -107,8 +106,7 @@ def collab_learner(  # noqa: PLR0913 - the known signature
         if not implicit:
             given.setdefault("start", _start(dls, given.get("y_range")))
     spec = _spec(dls, given, use_nn=use_nn)
-    seed = options.get("seed")
-    with nullcontext() if seed is None else no_random(seed, reproducible=False):
+    with first_weights(options.get("seed")):
         model = _with_names(spec.build(), dls)
     model.catalogue.fill(*dls.train.dataset.tensors[:2])  # pyright: ignore[reportCallIssue,reportAttributeAccessIssue] - a `Catalogue`
     if options.get("loss_func") is None:

@@ -1,12 +1,14 @@
 """How weights start: one function for a layer, one walk for a model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 from torch import Tensor, nn
 
 from lamina.nn.params import NORM_TYPES
+from lamina.tensor.random import no_random
 
-__all__ = ["apply_init", "init_default", "init_linear"]
+__all__ = ["apply_init", "first_weights", "init_default", "init_linear"]
 
 InitFunc = Callable[[Tensor], Tensor]
 
@@ -38,6 +40,28 @@ def apply_init(model: nn.Module, func: InitFunc | None = nn.init.kaiming_normal_
         if not isinstance(module, NORM_TYPES) and not list(module.children()):
             init_default(module, func)
     return model
+
+
+@contextmanager
+def first_weights(seed: int | None) -> Iterator[None]:
+    """Let a seed decide the weights of what is made in a `with` block.
+
+    What is drawn afterwards is what would have been drawn without the block.
+
+    Args:
+        seed: The seed; None leaves all to the generators as they are.
+
+    Example:
+        >>> from torch import equal
+        >>> made = []
+        >>> for _ in range(2):
+        ...     with first_weights(3):
+        ...         made.append(nn.Linear(2, 2).weight)
+        >>> equal(*made)
+        True
+    """
+    with nullcontext() if seed is None else no_random(seed, reproducible=False):
+        yield
 
 
 def init_linear(layer: nn.Module, act: nn.Module | None, *, bias_std: float = 0.01) -> None:

@@ -12,6 +12,7 @@ from lamina.foundation.errors import ContractError, refuse_unknown
 from lamina.foundation.registry import Registry, name_of, savable
 from lamina.foundation.signatures import signature_names
 from lamina.nn.activations import ACTIVATIONS
+from lamina.nn.init import first_weights
 from lamina.tabular.answers.prediction import embeddings, predict_rows
 from lamina.tabular.core import Tabular
 from lamina.tabular.models.embedding_mlp import TabularModel, get_emb_sz
@@ -77,7 +78,8 @@ def tabular_learner(
             makes one from `(emb_szs, n_cont, out_sz, **config)`.
         numbers: How numbers become vectors: "periodic", "piecewise" (with bins from the training
             rows), or an encoding such as `Periodic(sigma=0.02)`; None is the network's own way.
-        options: Of `Learner`: `metrics`, `lr`, `cbs`, `opt_func`, `loss_func`, `wd`...
+        options: Of `Learner`: `metrics`, `lr`, `cbs`, `opt_func`, `loss_func`, `wd`... A `seed`
+            decides the first weights, too, unless a module is given.
 
     Raises:
         UnknownArgumentError: A name in `options` or `config` is unknown.
@@ -105,7 +107,9 @@ def tabular_learner(
         return TabularLearner(dls, model, **options)
     settings = _settings(dls, model, config, layers=layers, y_range=y_range, numbers=numbers)
     spec = _spec(model, _sizes(dls, emb_szs), len(dls.cont_names), n_out or _n_out(dls), settings)
-    learn = TabularLearner(dls, spec.build(), **options)
+    with first_weights(options.get("seed")):
+        network = spec.build()
+    learn = TabularLearner(dls, network, **options)
     remember_columns(learn.model, dls)
     if name_of(spec.builder) is not None:
         learn.model_spec = spec

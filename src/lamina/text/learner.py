@@ -11,6 +11,7 @@ from torch import nn
 from lamina.foundation.errors import ContractError, refuse_unknown
 from lamina.foundation.registry import savable
 from lamina.foundation.signatures import signature_names
+from lamina.nn.init import first_weights
 from lamina.tensor.bundle import read_bundle, write_bundle
 from lamina.text.answers.generation import generate
 from lamina.text.callbacks import ModelResetter, RNNRegularizer
@@ -208,7 +209,8 @@ def language_model_learner(
             then.
         pretrained_fnames: Files of weights and words to start from in place of these: paths, or
             names in the model folder.
-        options: See `TextModelArgs` and `TextLearner`, and those of `Learner`.
+        options: See `TextModelArgs` and `TextLearner`, and those of `Learner`. A `seed` decides the
+            first weights, too.
 
     Returns:
         An `LMLearner`, or for a model of `transformers` a `PretrainedLMLearner`.
@@ -246,7 +248,9 @@ def language_model_learner(
         },
     )
     options.setdefault("splitter", language_model_groups)
-    learn = LMLearner(dls, spec.build(), **options)
+    with first_weights(options.get("seed")):
+        model = spec.build()
+    learn = LMLearner(dls, model, **options)
     learn.model_spec = spec
     if pretrained or pretrained_fnames:
         learn.load_pretrained(*_files(learn, pretrained_fnames, backwards=backwards))
@@ -289,7 +293,8 @@ def text_classifier_learner(  # noqa: PLR0913 - the known signature
         ps: Dropouts of the head's hidden layers; 0.1 each when not given.
         max_len: Words at the end of a text that count; None takes all.
         y_range: Bounds of the outputs of a regression.
-        options: See `TextModelArgs` and `TextLearner`, and those of `Learner`.
+        options: See `TextModelArgs` and `TextLearner`, and those of `Learner`. A `seed` decides the
+            first weights, too.
 
     Returns:
         The learner; for a model of `transformers` a `PretrainedLearner`.
@@ -333,7 +338,9 @@ def text_classifier_learner(  # noqa: PLR0913 - the known signature
         },
     )
     options.setdefault("splitter", classifier_groups)
-    learn = TextLearner(dls, spec.build(), **options)
+    with first_weights(options.get("seed")):
+        model = spec.build()
+    learn = TextLearner(dls, model, **options)
     learn.model_spec = spec
     if pretrained or pretrained_fnames:
         learn.load_pretrained(*_files(learn, pretrained_fnames, backwards=backwards))

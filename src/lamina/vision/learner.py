@@ -1,7 +1,6 @@
 """`vision_learner` and `unet_learner`: a pretrained body, a new head, a learner around them."""
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
@@ -12,8 +11,7 @@ from lamina.data.normalize import Normalize
 from lamina.data.task import DenseNumbers
 from lamina.foundation.errors import refuse_unknown
 from lamina.nn.activations import ACTIVATIONS
-from lamina.nn.init import InitFunc
-from lamina.tensor.random import no_random
+from lamina.nn.init import InitFunc, first_weights
 from lamina.train.infer import infer
 from lamina.train.learner import Learner, LearnerArgs
 from lamina.train.persistence import ModelSpec
@@ -185,8 +183,7 @@ def on_body(
     """
     arch, file = start.arch, start.file
     n_in = built["n_in"] = options.get("n_in") or _channels(dls)
-    seed = options.get("seed")
-    with nullcontext() if seed is None else no_random(seed, reproducible=False):
+    with first_weights(options.get("seed")):
         model = build(arch, weights=file, **built)
     if start.normalize and _fit_the_stats(dls, n_in, len(arch.stats[0])):
         _normalise(dls, arch)

@@ -213,3 +213,29 @@ def test_unknown_names_are_refused(df):
 def test_sizes_must_fit_the_columns(df):
     with pytest.raises(ContractError, match="2 pairs in emb_szs for 1 columns of categories"):
         quiet(loaders(df), emb_szs=[(4, 2), (3, 2)])
+
+
+@pytest.mark.parametrize("model", TINY)
+def test_a_seed_decides_the_first_weights(df, model):
+    before = torch.get_rng_state()
+    first, again, other = (
+        tabular_learner(loaders(df), model=model, seed=seed, **TINY[model]) for seed in (3, 3, 4)
+    )
+    pairs = [
+        list(zip(first.model.parameters(), learn.model.parameters(), strict=True))
+        for learn in (again, other)
+    ]
+
+    assert torch.equal(torch.get_rng_state(), before)
+    assert [all(torch.equal(*pair) for pair in each) for each in pairs] == [True, False]
+
+
+def test_the_same_seed_gives_the_same_losses(df):
+    losses = []
+    for _ in range(2):
+        torch.rand(1)  # whatever was drawn before
+        learn = tabular_learner(loaders(df), layers=[8], default_cbs=False, seed=3)
+        learn.fit(1)
+        losses.append(learn.validate())
+
+    assert losses[0] == losses[1]

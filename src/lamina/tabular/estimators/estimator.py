@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -60,17 +59,15 @@ class _TabularEstimator(BaseEstimator):
         bs = min(n, self.batch_size or (64 if n < 10_000 else 256))
         epochs = self.epochs or min(_MAX_EPOCHS, max(5, math.ceil(_MIN_STEPS / (n // bs))))
         dls = to.dataloaders(bs=bs, seed=seed, device="cpu")
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
-            learn = tabular_learner(
-                dls,
-                self.layers,
-                config=self.config,
-                model=self.model,
-                numbers=self.numbers,
-                default_cbs=False,
-                seed=seed,
-            )
+        learn = tabular_learner(
+            dls,
+            self.layers,
+            config=self.config,
+            model=self.model,
+            numbers=self.numbers,
+            default_cbs=False,
+            seed=seed,
+        )
         learn.fit_one_cycle(epochs, self.lr)
         # In double precision a row has the same answer alone and among others.
         self.network_, self.recipe_ = learn.model.eval().double(), to.recipe

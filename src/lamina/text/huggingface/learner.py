@@ -10,6 +10,7 @@ from torch import nn
 from lamina.data.task import MultiLabel, Regression, SingleLabel
 from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
+from lamina.nn.init import first_weights
 from lamina.nn.losses.labels import CrossEntropyLossFlat
 from lamina.tensor.bundle import read_bundle
 from lamina.text.huggingface.groups import groups_by_depth
@@ -176,7 +177,7 @@ def pretrained_classifier_learner(
         name: A folder, or a name on the hub.
         start: What the model begins with.
         n_out: Outputs; what the data's task needs when not given.
-        options: Those of `Learner`.
+        options: Those of `Learner`; a `seed` decides the weights that are new, too.
 
     Raises:
         ContractError: The model can't be had, or the texts are not cut as it expects.
@@ -185,7 +186,8 @@ def pretrained_classifier_learner(
     labels = _labels(task, n_out or infer(task).n_out)
     if task is None:
         options.setdefault("loss_func", CrossEntropyLossFlat())
-    model = _model(dls, name, "classifier", start, labels)
+    with first_weights(options.get("seed")):
+        model = _model(dls, name, "classifier", start, labels)
     learn = _learner(PretrainedLearner, dls, model, start, options)
     if start.get("pretrained", True) and not start.get("lora"):
         learn.freeze()
@@ -207,14 +209,15 @@ def pretrained_language_model_learner(
         name: A folder, or a name on the hub.
         start: What the model begins with.
         objective: What is asked for: the next token, or those that were masked.
-        options: Those of `Learner`.
+        options: Those of `Learner`; a `seed` decides the weights that are new, too.
 
     Raises:
         ContractError: The model can't be had, or the texts are not cut as it expects.
     """
     if objective not in ("causal", "masked"):
         raise ContractError(f"objective={objective!r}: expected 'causal' or 'masked'.")
-    model = _model(dls, name, objective, start, {})
+    with first_weights(options.get("seed")):
+        model = _model(dls, name, objective, start, {})
     options.setdefault("loss_func", CrossEntropyLossFlat())
     learn = _learner(PretrainedLMLearner, dls, model, start, options)
     tokenizer = find_tokenizer(dls)
@@ -227,6 +230,8 @@ def pretrained_language_model_learner(
 
 def add_lora(learn: Any, lora: Any = True) -> None:
     """Put low-rank adapters into a learner's model; only they and the head train from now on.
+
+    What they start from follows from the learner's seed, if it has one.
 
     Args:
         learn: A learner around a model of `transformers`.
@@ -248,7 +253,8 @@ def add_lora(learn: Any, lora: Any = True) -> None:
     Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021.
     """
     settings = lora_settings(lora)
-    adapt(learn.model, settings)
+    with first_weights(learn.seed):
+        adapt(learn.model, settings)
     learn.opt = None  # it holds the parameters that no longer train
     _describe(learn, settings)
 
@@ -378,7 +384,8 @@ def _learner(
     lora = start.get("lora")
     settings = lora_settings(lora) if lora else None
     if settings is not None:
-        adapt(model, settings)
+        with first_weights(options.get("seed")):
+            adapt(model, settings)
     options.setdefault("splitter", groups_by_depth)
     options.setdefault("moms", (0.95, 0.85, 0.95))
     learn = kind(dls, model, **options)

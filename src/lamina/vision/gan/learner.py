@@ -1,6 +1,5 @@
 """`GANLearner`: two networks in one learner, from two learners, or as a Wasserstein GAN."""
 
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -9,7 +8,7 @@ from torch import nn
 
 from lamina.foundation.errors import refuse_unknown
 from lamina.metrics.base import ValueMetric
-from lamina.tensor.random import no_random
+from lamina.nn.init import first_weights
 from lamina.train.callback import Callback
 from lamina.train.learner import Learner, LearnerArgs
 from lamina.train.persistence import ModelSpec
@@ -81,8 +80,7 @@ class GANLearner(Learner):
         switcher = given.pop("switcher", None) or FixedGANSwitcher()
         names = ("gen_first", "switch_eval", "show_img", "clip")
         trainer = GANTrainer(**{name: given.pop(name) for name in names if name in given})
-        seed = given.get("seed")
-        with nullcontext() if seed is None else no_random(seed, reproducible=False):
+        with first_weights(given.get("seed")):
             model = GANModule(_built(generator), _built(critic))
         loss = losses.GANLoss(gen_loss_func, crit_loss_func, model)
         metrics = [ValueMetric(partial(trainer.last_loss, n), f"{n}_loss") for n in trainer.losses]

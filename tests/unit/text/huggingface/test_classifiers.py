@@ -336,3 +336,22 @@ def test_a_configuration_can_be_changed_and_weights_left(reviews, models, tmp_pa
 
     assert learn.model.bare.config.hidden_act == "relu"
     assert all(p.requires_grad for p in learn.model.parameters())
+
+
+def first_weights(reviews, folder, path, **options):
+    dls = loaders(reviews, folder, path)
+    return dict(text_classifier_learner(dls, folder, **options).model.named_parameters())
+
+
+@pytest.mark.parametrize("start", [{}, {"pretrained": False}, {"lora": {"r": 2}}])
+def test_a_seed_decides_the_weights_that_are_new(reviews, models, tmp_path, start):
+    if "lora" in start:
+        pytest.importorskip("peft")
+    folder, before = models("bert"), torch.get_rng_state()
+    first, again, other = (
+        first_weights(reviews, folder, tmp_path, seed=seed, **start) for seed in (3, 3, 4)
+    )
+
+    assert all(torch.equal(p, again[name]) for name, p in first.items())
+    assert any(not torch.equal(p, other[name]) for name, p in first.items())
+    assert torch.equal(torch.get_rng_state(), before)
