@@ -43,6 +43,11 @@ def test_its_gradient_is_right():
     assert torch.autograd.gradcheck(lambda *x: forget_mult(*x, step=3), inputs(7))
 
 
+@pytest.mark.parametrize("step", [None, 2])
+def test_the_gradient_has_a_gradient(step):
+    assert torch.autograd.gradgradcheck(lambda *x: forget_mult(*x, step=step), inputs(4))
+
+
 def test_a_scan_without_a_start_begins_at_zero():
     values, forget, _ = inputs(5)
 

@@ -15,6 +15,7 @@ from lamina.foundation.errors import ContractError
 from lamina.foundation.signatures import strict
 from lamina.text.models.awd_lstm import AWD_LSTM, awd_lstm_clas_config, awd_lstm_lm_config
 from lamina.text.models.dropout import State
+from lamina.text.models.scan_triton import scan_backward, scan_forward, uses_triton
 
 __all__ = [
     "AWD_QRNN",
@@ -54,27 +55,45 @@ def _scan(kept: Tensor, added: Tensor, step: int) -> Tensor:
 
 
 class _ForgetMult(torch.autograd.Function):
-    """The scan with its gradient, which is a scan from the end to the beginning."""
+    """The scan with its gradient, which is a scan from the end to the beginning.
+
+    Without a step it is Triton's.
+    """
 
     @staticmethod
-    def forward(ctx: Any, kept: Tensor, added: Tensor, start: Tensor, step: int) -> Tensor:
+    def forward(ctx: Any, kept: Tensor, added: Tensor, start: Tensor, step: int | None) -> Tensor:
+        ctx.step = step
+        if step is None:
+            out = scan_forward(kept, added, start)
+            ctx.save_for_backward(kept, start, out)
+            return out
         first = torch.addcmul(added[:, :1], kept[:, :1], start[:, None])
         out = _scan(kept, torch.cat([first, added[:, 1:]], 1), step)
         ctx.save_for_backward(kept, start, out)
-        ctx.step = step
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
         kept, start, out = ctx.saved_tensors
-        later = F.pad(kept[:, 1:], (0, 0, 0, 1))
-        added = _scan(later.flip(1), grads[0].flip(1), ctx.step).flip(1)
+        if not (ctx.step or torch.is_grad_enabled()):
+            return *scan_backward(kept, out, start, grads[0]), None
+        later, grad = F.pad(kept[:, 1:], (0, 0, 0, 1)).flip(1), grads[0].flip(1)
+        if torch.is_grad_enabled():  # the gradient is to have a gradient
+            added: Any = _ForgetMult.apply(later, grad, torch.zeros_like(start), ctx.step)
+        else:
+            added = _scan(later, grad, ctx.step)
+        added = added.flip(1)
         before = torch.cat([start[:, None], out[:, :-1]], 1)
         return added * before, added, kept[:, 0] * added[:, 0], None
 
 
 def forget_mult(
-    values: Tensor, forget: Tensor, start: Tensor | None = None, *, step: int | None = None
+    values: Tensor,
+    forget: Tensor,
+    start: Tensor | None = None,
+    *,
+    step: int | None = None,
+    kernel: str | None = None,
 ) -> Tensor:
     """Return c with `c[t] = forget[t] * c[t - 1] + (1 - forget[t]) * values[t]`.
 
@@ -84,7 +103,14 @@ def forget_mult(
         values: What may come in.
         forget: How much of the state stays, in [0, 1].
         start: The state before the first point in time; None is zero.
-        step: How many points in time a chunk has; None chooses one for the device.
+        step: How many points in time a chunk of PyTorch's scan has; None chooses for the device.
+        kernel: "torch", "triton" (extra `text-gpu`), or None: Triton's on a GPU where it works,
+            unless a step is given. What is compiled always has PyTorch's.
+
+    Raises:
+        UnknownNameError: No kernel of that name.
+        MissingExtraError: Triton is asked for and not installed.
+        ContractError: Triton is asked for, and the values are on no GPU.
 
     Example:
         >>> half = torch.full((1, 3, 1), 0.5)
@@ -92,7 +118,9 @@ def forget_mult(
         tensor([0.5000, 0.7500, 0.8750])
     """
     time = values.shape[1]
-    if step is None:
+    if uses_triton("torch" if step and kernel is None else kernel, values):
+        step = None
+    elif step is None:
         step = max(1, isqrt(time)) if values.is_cuda else max(1, time)
     start = values.new_zeros(values.shape[0], values.shape[2]) if start is None else start
     out: Any = _ForgetMult.apply(forget, (1 - forget) * values, start, step)
