@@ -302,6 +302,12 @@ from lamina.text.models.build import (
     get_language_model,
     get_text_classifier,
 )
+from lamina.text.models.dropout import (
+    WeightDropout,
+)
+from lamina.text.models.heads import (
+    SequentialRNN,
+)
 from lamina.text.models.qrnn import (
     AWD_QRNN,
     QRNN,
@@ -595,6 +601,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Self",
     "SentencePieceTokenizer",
     "SequentialEx",
+    "SequentialRNN",
     "ShortEpochCallback",
     "ShowGraphCallback",
     "SigmoidRange",
@@ -626,6 +633,7 @@ __all__ = [  # noqa: RUF022 - sorted by the tool, case first
     "Transform",
     "TransformBlock",
     "URLs",
+    "WeightDropout",
     "WordTokenizer",
     "acc_camvid",
     "acc_segment",

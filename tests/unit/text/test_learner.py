@@ -16,8 +16,9 @@ from lamina.metrics.classify import accuracy
 from lamina.metrics.text import Perplexity
 from lamina.text.answers.generation import Sampling, decode_spec_tokens, next_word_probabilities
 from lamina.text.callbacks import RNNRegularizer
-from lamina.text.learner import language_model_learner, text_classifier_learner
+from lamina.text.learner import TextLearner, language_model_learner, text_classifier_learner
 from lamina.text.loaders import TextDataLoaders
+from lamina.text.models.heads import SequentialRNN
 from lamina.text.models.transfer import match_embeds
 from lamina.text.vocab import text_vocab
 from lamina.train.callback import Callback
@@ -88,6 +89,16 @@ def test_the_reader_is_passed_on(lm, dls):
     learn = text_classifier_learner(dls, config=SMALL, pretrained=False).load_encoder(file)
 
     assert torch.equal(learn.model.encoder.module.encoder.weight, lm.model.encoder.encoder.weight)
+
+
+def test_a_chain_of_modules_passes_its_reader_on(lm, dls):
+    chain = SequentialRNN(lm.model.encoder, lm.model.decoder)
+    learn = TextLearner(lm.dls, chain, loss_func=lm.loss_func)
+    file = learn.save_encoder("chain")
+    other = text_classifier_learner(dls, config=SMALL, pretrained=False).load_encoder(file)
+
+    assert any(isinstance(cb, RNNRegularizer) for cb in learn.cbs)
+    assert torch.equal(other.model.encoder.module.encoder.weight, chain[0].encoder.weight)
 
 
 def test_a_reader_of_another_size_is_refused(lm, dls):

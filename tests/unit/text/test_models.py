@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from lamina.foundation.errors import ContractError, UnknownNameError
 from lamina.text.models.awd_lstm import AWD_LSTM
-from lamina.text.models.build import get_language_model, get_text_classifier
-from lamina.text.models.dropout import EmbeddingDropout, RNNDropout, WeightDropLSTM
-from lamina.text.models.heads import SentenceEncoder, masked_concat_pool
+from lamina.text.models.build import get_language_model, get_text_classifier, reader_of
+from lamina.text.models.dropout import EmbeddingDropout, RNNDropout, WeightDropLSTM, WeightDropout
+from lamina.text.models.heads import SentenceEncoder, SequentialRNN, masked_concat_pool
 
 SMALL = {"emb_sz": 8, "n_hid": 12, "n_layers": 2}
 
@@ -55,6 +56,74 @@ def test_gradients_reach_the_recurrent_weights_that_stay():
     share = (layer.weight_hh_l0.grad != 0).float().mean()
 
     assert 0.3 < share < 0.7
+
+
+RECURRENT = {
+    "lstm": lambda **o: nn.LSTM(4, 6, 2, **o),
+    "projected": lambda **o: nn.LSTM(4, 6, 2, proj_size=3, **o),
+    "gru": lambda **o: nn.GRU(4, 6, 2, bidirectional=True, **o),
+    "plain": lambda **o: nn.RNN(4, 6, 2, bias=False, nonlinearity="relu", **o),
+}
+
+
+def flat(answer):
+    out, state = answer
+    return [out, *state] if isinstance(state, tuple) else [out, state]
+
+
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("kind", RECURRENT)
+def test_only_the_named_weights_of_a_recurrent_module_are_dropped(kind, batch_first):
+    names = ["weight_hh_l0", "weight_ih_l1"]
+    layer = WeightDropout(RECURRENT[kind](batch_first=batch_first), 0.999999, names)
+    without = copy.deepcopy(layer.module)
+    for name in names:
+        nn.init.zeros_(without.get_parameter(name))
+    x = torch.randn(2, 7, 4)
+
+    for found, expected in zip(flat(layer(x)), flat(without(x)), strict=True):
+        assert torch.allclose(found, expected, atol=1e-6)
+    assert torch.equal(layer.eval()(x)[0], layer.module(x)[0])
+
+
+def test_a_recurrent_module_takes_its_state():
+    layer = WeightDropout(nn.GRU(4, 6, batch_first=True), 0.5, "bias_hh_l0")
+    nn.init.zeros_(layer.module.bias_hh_l0)  # so that nothing is there to be dropped
+    x = torch.randn(2, 7, 4)
+    _, state = layer(x[:, :3])
+
+    assert torch.allclose(layer(x[:, 3:], state)[0], layer(x)[0][:, 3:], atol=1e-6)
+
+
+def test_weights_of_any_module_are_dropped():
+    layer = WeightDropout(nn.Linear(50, 40), 0.5, "weight")
+    layer(torch.ones(1, 50)).sum().backward()
+    share = (layer.module.weight.grad != 0).float().mean()
+
+    assert 0.4 < share < 0.6
+    assert (layer.module.bias.grad == 1).all()
+    assert list(layer.state_dict()) == ["module.weight", "module.bias"]
+
+
+@pytest.mark.parametrize("module", [nn.LSTM(4, 6), nn.Linear(4, 6)])
+def test_a_module_with_dropped_weights_compiles(module):
+    name = "weight" if isinstance(module, nn.Linear) else "weight_hh_l0"
+    layer = WeightDropout(module, 0.5, name)
+    compiled, x = torch.compile(layer, backend="eager"), torch.randn(3, 2, 4)
+    out = compiled(x)
+    (out[0] if isinstance(out, tuple) else out).sum().backward()
+
+    assert (module.get_parameter(name).grad == 0).any()
+    copy.deepcopy(layer)
+
+
+def test_weights_that_are_not_there_and_packed_texts_are_refused():
+    with pytest.raises(UnknownNameError, match="Did you mean 'weight_hh_l0'"):
+        WeightDropout(nn.LSTM(4, 6), 0.5, "weight_hh_10")
+    packed = nn.utils.rnn.pack_sequence([torch.randn(3, 4)])
+    with pytest.raises(ContractError, match="Pad packed texts, and put one text alone"):
+        WeightDropout(nn.LSTM(4, 6), 0.5)(packed)
 
 
 def test_words_are_dropped_everywhere_in_a_batch():
@@ -138,3 +207,31 @@ def test_a_trained_model_can_be_copied():
     model.reset()
 
     assert copy.deepcopy(model).activations == (None, None, None)
+
+
+def test_a_chain_is_the_model_of_its_parts():
+    model, classify = get_language_model("AWD_LSTM", 40, SMALL).eval(), classifier()
+    pairs = [
+        (model, SequentialRNN(model.encoder, model.decoder)),
+        (classify, SequentialRNN(classify.encoder, classify.head)),
+    ]
+    for whole, chain in pairs:
+        whole.reset()
+        expected = whole(words(6, 9))
+        chain.eval().reset()
+        assert torch.equal(chain(words(6, 9)), expected)
+        assert reader_of(chain) is reader_of(whole)
+
+
+def test_a_chain_tells_what_is_regularised_and_forgets_it():
+    model = get_language_model("AWD_LSTM", 40, SMALL)
+    chain = SequentialRNN(model.encoder, model.decoder)
+    chain(words(6))
+    raw, dropped, mask = chain.activations
+
+    assert raw is model.encoder.raw
+    assert dropped is model.decoder.dropped
+    assert mask is None
+    chain.reset()
+    assert chain.activations[0] is None
+    assert model.encoder.states == []

@@ -9,12 +9,19 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from lamina.foundation.errors import BundleError, ContractError, DownloadError, UntrustedError
 from lamina.text.learner import language_model_learner, text_classifier_learner
 from lamina.text.loaders import TextDataLoaders
 from lamina.text.models.build import get_language_model
-from lamina.text.models.transfer import read_published, read_words
+from lamina.text.models.dropout import WeightDropout
+from lamina.text.models.transfer import (
+    clean_raw_keys,
+    load_ignore_keys,
+    read_published,
+    read_words,
+)
 from lamina.text.vocab import text_vocab
 
 SMALL = {"emb_sz": 6, "n_hid": 10, "n_layers": 3}
@@ -153,3 +160,30 @@ def test_other_weights_are_refused(tmp_path):
         read_published(tmp_path / "other.pth")
     with pytest.raises(BundleError, match="holds no weights"):
         read_published(tmp_path / "broken.pth")
+
+
+def test_weights_of_dropped_layers_load_without_their_copies():
+    layer = WeightDropout(nn.LSTM(2, 3), 0.5)
+    own = layer.state_dict()
+    theirs = {**own, "module.weight_hh_l0": torch.zeros(12, 3)}
+    theirs["weight_hh_l0_raw"] = torch.ones(12, 3)
+    layer.load_state_dict(clean_raw_keys(theirs))
+
+    assert (layer.module.weight_hh_l0 == 1).all()
+    assert set(clean_raw_keys(own)) == set(own)
+
+
+def test_weights_load_by_their_order():
+    first, again = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), nn.Sequential()
+    again.body = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    load_ignore_keys(again, first.state_dict())
+
+    assert torch.equal(again.body[0].weight, first[0].weight)
+
+
+def test_weights_in_another_order_are_refused():
+    layer = nn.Linear(2, 3)
+    with pytest.raises(ContractError, match=r"nothing of shape .* the model has bias of shape"):
+        load_ignore_keys(layer, {"a": torch.zeros(3, 2)})
+    with pytest.raises(ContractError, match=r"b of shape \(3,\) .* as many weights as it has, in"):
+        load_ignore_keys(layer, {"b": torch.zeros(3), "a": torch.zeros(3, 2)})

@@ -16,6 +16,7 @@ from lamina.text.models.heads import (
     LinearDecoder,
     PoolingLinearClassifier,
     SentenceEncoder,
+    SequentialRNN,
     TextClassifier,
 )
 from lamina.text.models.qrnn import AWD_QRNN, awd_qrnn_clas_config, awd_qrnn_lm_config
@@ -167,8 +168,8 @@ def get_text_classifier(  # noqa: PLR0913 - the parts of ULMFiT's classifier
 
 
 def reader_of(model: Any) -> Any:
-    """Return the reader in a language model or a classifier."""
-    encoder = model.encoder
+    """Return the reader in a language model or a classifier; in a chain, the first module."""
+    encoder = model[0] if isinstance(model, SequentialRNN) else model.encoder
     return encoder.module if isinstance(encoder, SentenceEncoder) else encoder
 
 

@@ -4,14 +4,25 @@ Source: Merity, Keskar & Socher, "Regularizing and Optimizing LSTM Language Mode
 """
 
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
-__all__ = ["EmbeddingDropout", "RNNDropout", "WeightDropLSTM", "dropout_mask"]
+from lamina.foundation.errors import ContractError, UnknownNameError
+
+__all__ = [
+    "EmbeddingDropout",
+    "RNNDropout",
+    "WeightDropLSTM",
+    "WeightDropout",
+    "dropout_mask",
+    "run_recurrent",
+]
 
 State = tuple[Tensor, Tensor]
 
@@ -117,17 +128,95 @@ class WeightDropLSTM(nn.LSTM):
             F.dropout(w, self.weight_p) if name.startswith("weight_hh") else w
             for name, w in self.named_parameters()
         ]
-        state = state or self.empty_state(x)
-        with _no_layout_warning():
-            out, hidden, cell = torch.lstm(
-                x, state, weights, True, 1, 0.0, self.training, self.bidirectional, True
-            )
-        return out, (hidden, cell)
+        return run_recurrent(self, weights, x, state)
 
-    def empty_state(self, x: Tensor) -> State:
-        """Return the state before the first word, for a batch like `x`."""
-        zeros = x.new_zeros(1 + self.bidirectional, x.shape[0], self.hidden_size)
-        return zeros, zeros
+
+class WeightDropout(nn.Module):
+    """Any module, some weights of which are dropped in training.
+
+    One mask holds for a whole call. The weights stay parameters of the module, under their names;
+    the dropped ones exist only during the call. `WeightDropLSTM` is an LSTM that does so itself.
+
+    Args:
+        module: Such as `nn.LSTM(...)`, `nn.GRU(...)` or `nn.Linear(...)`.
+        weight_p: The probability that a number among the weights is dropped.
+        layer_names: The name of a parameter of the module, or several.
+
+    Raises:
+        UnknownNameError: The module has no such parameter.
+
+    Example:
+        >>> gru = WeightDropout(nn.GRU(4, 6, batch_first=True), 0.5)
+        >>> out, hidden = gru(torch.zeros(2, 3, 4))
+        >>> out.shape, hidden.shape
+        (torch.Size([2, 3, 6]), torch.Size([1, 2, 6]))
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        weight_p: float,
+        layer_names: str | Sequence[str] = "weight_hh_l0",
+    ) -> None:
+        super().__init__()
+        self.module, self.weight_p = module, weight_p
+        self.layer_names = [layer_names] if isinstance(layer_names, str) else list(layer_names)
+        known = [name for name, _ in module.named_parameters(recurse=False)]
+        for name in self.layer_names:
+            if name not in known:
+                raise UnknownNameError("weight", name, known, where="WeightDropout")
+
+    def forward(self, *inputs: Any) -> Any:
+        """Call the module; a recurrent one with a tensor of texts and, at will, its state."""
+        if not self.training or self.weight_p == 0.0:
+            return self.module(*inputs)
+        weights = {
+            name: F.dropout(w, self.weight_p) if name in self.layer_names else w
+            for name, w in self.module.named_parameters()
+        }
+        if isinstance(self.module, nn.RNNBase):
+            return run_recurrent(self.module, list(weights.values()), *inputs)
+        return functional_call(self.module, weights, inputs)
+
+    def reset(self) -> None:
+        """Let the module forget what it has read, if it remembers."""
+        if (reset := getattr(self.module, "reset", None)) is not None:
+            reset()
+
+
+def run_recurrent(
+    module: nn.RNNBase, weights: Sequence[Tensor], x: Tensor, state: Any = None
+) -> tuple[Tensor, Any]:
+    """Call an LSTM, GRU or plain recurrent module with other weights than its own.
+
+    Args:
+        module: Says how many layers there are, and how texts lie in `x`.
+        weights: In the order of its parameters.
+        x: A batch of texts, not packed.
+        state: The state before the first word; None is one of zeros.
+
+    Returns:
+        What the module returns: the outputs, and the state after the last word.
+
+    Raises:
+        ContractError: `x` is packed, or a text without a batch.
+    """
+    if not isinstance(x, Tensor) or x.ndim != 3:
+        raise ContractError(
+            f"WeightDropout: got {type(x).__name__} where a batch of texts, a tensor with three "
+            "dimensions, was expected. Pad packed texts, and put one text alone in a batch of one."
+        )
+    is_lstm = module.mode == "LSTM"
+    if state is None:
+        n = module.num_layers * (1 + module.bidirectional)
+        sizes = [module.proj_size or module.hidden_size, *[module.hidden_size] * is_lstm]
+        zeros = [x.new_zeros(n, x.shape[1 - module.batch_first], size) for size in sizes]
+        state = tuple(zeros) if is_lstm else zeros[0]
+    run = getattr(torch, module.mode.lower())  # lstm, gru, rnn_tanh, rnn_relu
+    how = module.bias, module.num_layers, module.dropout, module.training, module.bidirectional
+    with _no_layout_warning():
+        out, *after = run(x, state, weights, *how, module.batch_first)
+    return out, tuple(after) if is_lstm else after[0]
 
 
 @contextmanager

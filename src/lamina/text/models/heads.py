@@ -16,6 +16,7 @@ __all__ = [
     "LinearDecoder",
     "PoolingLinearClassifier",
     "SentenceEncoder",
+    "SequentialRNN",
     "TextClassifier",
     "masked_concat_pool",
 ]
@@ -259,3 +260,46 @@ class TextClassifier(nn.Module):
         """Forget the words read so far."""
         self.encoder.reset()
         self.last = None
+
+
+class SequentialRNN(nn.Sequential):
+    """Modules in a chain, the first of which reads texts; `reset` reaches those that have one.
+
+    What a module returns as a tuple goes on as several arguments. `LanguageModel` and
+    `TextClassifier` are such chains whose parts have names; this one is for parts of one's own.
+
+    Attributes:
+        first: What the reader gave in the last call of training; of a tuple, the second part is
+            true where there is padding.
+
+    Example:
+        >>> from lamina.text.models.awd_lstm import AWD_LSTM
+        >>> model = SequentialRNN(AWD_LSTM(50, 6, 8, 2), LinearDecoder(50, 6))
+        >>> model(torch.zeros(2, 5, dtype=torch.long)).shape
+        torch.Size([2, 5, 50])
+    """
+
+    first: Any = None
+
+    def forward(self, words: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride] - a better name
+        """Return what the last module makes of token numbers `(batch, time)`."""
+        x = words
+        for i, module in enumerate(self):
+            x = module(*x) if isinstance(x, tuple) else module(x)
+            if i == 0:
+                self.first = x if self.training else None
+        return x
+
+    @property
+    def activations(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """What the reader gave in the last training step, before and after dropout, and padding."""
+        out, mask = self.first if isinstance(self.first, tuple) else (self.first, None)
+        dropped = getattr(self[-1], "dropped", None)
+        return out, out if dropped is None else dropped, mask
+
+    def reset(self) -> None:
+        """Forget the words read so far."""
+        self.first = None
+        for module in self:
+            if (reset := getattr(module, "reset", None)) is not None:
+                reset()

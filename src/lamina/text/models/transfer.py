@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,6 +15,8 @@ from lamina.foundation.signatures import strict
 from lamina.text.models.build import READERS
 
 __all__ = [
+    "clean_raw_keys",
+    "load_ignore_keys",
     "load_words",
     "match_embeds",
     "published_files",
@@ -127,7 +130,7 @@ def read_published(file: str | Path) -> dict[str, Tensor]:
         state: Any = torch.load(file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise BundleError(f"read_published: {file} holds no weights: {error}") from error
-    weights = state.get("model", state) if isinstance(state, Mapping) else {}
+    weights = clean_raw_keys(state.get("model", state)) if isinstance(state, Mapping) else {}
     if "0.encoder.weight" not in weights:
         raise BundleError(
             f"read_published: {file} holds no AWD-LSTM: there is no '0.encoder.weight' in it."
@@ -138,11 +141,58 @@ def read_published(file: str | Path) -> dict[str, Tensor]:
         if part == "1":
             out[f"{_DECODER}{rest[-1]}"] = value
         elif rest[0] == "rnns":
-            short = rest[-1].removesuffix("_raw")
-            if short == rest[-1] and f"{part}.rnns.{rest[1]}.{short}_raw" in weights:
-                continue  # the dropped copy of a weight
-            out[f"encoder.rnns.{rest[1]}.{short}"] = value
+            out[f"encoder.rnns.{rest[1]}.{rest[-1]}"] = value
     return out
+
+
+@strict
+def clean_raw_keys(wgts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights of fastai with each dropped one under its own name, without its copy.
+
+    A module inside fastai's `WeightDropout` has `weight_hh_l0_raw`, which is trained, and
+    `module.weight_hh_l0`, the copy of which a part was dropped. Here, `WeightDropout` has only
+    `module.weight_hh_l0`, which is trained.
+
+    Args:
+        wgts: The weights by name.
+
+    Example:
+        >>> clean_raw_keys({"0.weight_raw": torch.ones(1), "0.module.weight": torch.zeros(1)})
+        {'0.module.weight': tensor([1.])}
+    """
+    out = dict(wgts)
+    for name in [name for name in wgts if name.endswith("_raw")]:
+        *place, short = name.removesuffix("_raw").split(".")
+        out[".".join([*place, "module", short])] = out.pop(name)
+    return out
+
+
+@strict
+def load_ignore_keys(model: nn.Module, wgts: Mapping[str, Tensor]) -> None:
+    """Load weights by their order alone; names do not count.
+
+    Args:
+        model: The model.
+        wgts: As many weights as it has, in its order and of its shapes.
+
+    Raises:
+        ContractError: There are more or fewer of them, or one has another shape.
+
+    Example:
+        >>> model = nn.Linear(1, 1)
+        >>> load_ignore_keys(model, {"a": torch.ones(1, 1), "b": torch.zeros(1)})
+        >>> model.weight.item(), model.bias.item()
+        (1.0, 0.0)
+    """
+    wanted = model.state_dict()
+    none = ("nothing", torch.empty(0))
+    for (own, old), (name, new) in zip_longest(wanted.items(), wgts.items(), fillvalue=none):
+        if old.shape != new.shape:
+            raise ContractError(
+                f"load_ignore_keys: {name} of shape {tuple(new.shape)} stands where the model has "
+                f"{own} of shape {tuple(old.shape)}. Give as many weights as it has, in its order."
+            )
+    model.load_state_dict(dict(zip(wanted, wgts.values(), strict=True)))
 
 
 def published_files(arch: str, *, backwards: bool = False) -> tuple[Path, Path]:
