@@ -19,6 +19,7 @@ def tokenize_csv(
     outname: str | Path | None = None,
     header: Any = "infer",
     chunksize: int = 50_000,
+    encoding: str = "utf-8",
     **settings: Unpack[FrameArgs],
 ) -> tuple[Any, Counter[str]]:
     """Tokenize columns of a table in a file, some rows at a time.
@@ -29,6 +30,7 @@ def tokenize_csv(
         outname: A file for the result, which `load_tokenized_csv` reads; None writes none.
         header: Row of the column names, None if there is none.
         chunksize: How many rows to read at a time.
+        encoding: That of the file; `outname` is written in UTF-8.
         settings: The other settings of `tokenize_df`.
 
     Returns:
@@ -38,7 +40,7 @@ def tokenize_csv(
 
     frames: list[Any] = []
     total: Counter[str] = Counter()
-    with pd.read_csv(fname, header=header, chunksize=chunksize) as chunks:
+    with pd.read_csv(fname, header=header, chunksize=chunksize, encoding=encoding) as chunks:
         for chunk in chunks:
             frame, found = tokenize_df(chunk, text_cols, **settings)
             frames.append(frame)

@@ -155,6 +155,16 @@ def test_tables_are_read_in_parts(tmp_path):
     assert count == total
 
 
+def test_tables_of_other_encodings_are_read(tmp_path):
+    FRAME.assign(text="Größe").to_csv(tmp_path / "old.csv", index=False, encoding="latin-1")
+    frame, _ = tokenize_csv(
+        tmp_path / "old.csv", "text", encoding="latin-1", outname=tmp_path / "tokens.csv"
+    )
+
+    assert frame.text[0] == ["xxbos", "xxmaj", "größe"]
+    assert load_tokenized_csv(tmp_path / "tokens.csv")[0].text[0] == frame.text[0]
+
+
 def test_tokenized_tables_are_kept_in_files(tmp_path):
     table = pd.DataFrame({"text": ['so so so "good"', "A\n\n b, None"], "label": ["x", "y"]})
     table.to_csv(tmp_path / "texts.csv", index=False)
