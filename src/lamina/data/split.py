@@ -16,6 +16,7 @@ from lamina.data.splits.positions import (
     by_flags,
     check_fraction,
     column,
+    flags_of,
     listed,
     permutation,
 )
@@ -140,9 +141,8 @@ class IndexSplitter:
                 f"IndexSplitter: position {wrong[0]} is out of {n} items. Give positions in the "
                 "items, not labels of rows."
             )
-        valid = [i % n for i in valid]
-        taken = set(valid)
-        return [i for i in range(n) if i not in taken], valid
+        taken = dict.fromkeys(i % n for i in valid)
+        return [i for i in range(n) if i not in taken], list(taken)
 
 
 @savable
@@ -184,7 +184,8 @@ class GrandparentSplitter:
 
     Args:
         train_name: the folder for training, or several.
-        valid_name: the folder for validation, or several; files in neither are left out.
+        valid_name: the folder for validation, or several, or None if there is none; files in
+            neither are left out.
 
     Example:
         >>> GrandparentSplitter()(["train/a/1.png", "valid/a/2.png", "train/b/3.png"])
@@ -198,17 +199,18 @@ class GrandparentSplitter:
         """Return the positions for training and for validation.
 
         Raises:
-            DataError: no file is for training.
+            DataError: no file is for training, or none for validation.
         """
         found = [Path(item).parent.parent.name for item in items]
         train, valid = (
             [i for i, name in enumerate(found) if name in listed(wanted)]
             for wanted in (self.train_name, self.valid_name)
         )
-        if found and not train:
+        if found and not (train and (valid or self.valid_name is None)):
             seen = ", ".join(repr(name) for name, _ in Counter(found).most_common(6))
+            name = self.valid_name if train else self.train_name
             raise DataError(
-                f"GrandparentSplitter: no file lies below a folder {self.train_name!r}. The "
+                f"GrandparentSplitter: no file lies below a folder {name!r}. The "
                 f"folders two levels up are {seen}; pass train_name=... and valid_name=..."
             )
         return train, valid
@@ -253,7 +255,7 @@ class MaskSplitter:
 
     def __call__(self, items: Sequence[Any]) -> Split:
         """Return the positions for training and for validation."""
-        flags = [bool(flag) for flag in self.mask]
+        flags = flags_of("MaskSplitter", self.mask)
         if len(flags) != len(items):
             raise DataError(
                 f"MaskSplitter: the mask has {len(flags)} values for {len(items)} items. Give one "
@@ -275,10 +277,20 @@ class FileSplitter:
     fname: Any
 
     def __call__(self, items: Iterable[Any]) -> Split:
-        """Return the positions for training and for validation."""
+        """Return the positions for training and for validation.
+
+        Raises:
+            DataError: the text file names none of the files.
+        """
         lines = Path(self.fname).read_text(encoding="utf-8").splitlines()
         names = {line.strip() for line in lines if line.strip()}
-        return by_flags([Path(item).name in names for item in items])
+        files = [Path(item).name for item in items]
+        if files and not names.intersection(files):
+            raise DataError(
+                f"FileSplitter: {self.fname} names none of the {len(files)} files, such as "
+                f"{files[0]!r}. Give the names without folders, one per line."
+            )
+        return by_flags(file in names for file in files)
 
 
 @savable
@@ -304,7 +316,7 @@ class ColSplitter:
         """Return the positions for training and for validation.
 
         Raises:
-            DataError: the items are no data frame, or lack the column.
+            DataError: the items are no data frame, or lack the column or the value.
         """
         if not hasattr(items, "iloc"):
             raise DataError(
@@ -312,7 +324,15 @@ class ColSplitter:
                 "other items use FuncSplitter or MaskSplitter."
             )
         values = column("ColSplitter", items, self.col, "col")
-        return by_flags(values if self.on is None else values.isin(listed(self.on)))
+        if self.on is None:
+            return by_flags(flags_of("ColSplitter", values))
+        found = values.isin(listed(self.on))
+        if len(found) and not found.any():
+            raise DataError(
+                f"ColSplitter: column {self.col!r} has no value on={self.on!r}. It has "
+                f"{', '.join(map(repr, values.unique()[:6]))}."
+            )
+        return by_flags(found)
 
 
 @savable

@@ -104,10 +104,22 @@ class TestGiven:
         with pytest.raises(DataError, match=r"position 9 is out of 3 items. Give positions"):
             IndexSplitter([0, 9])("abc")
 
+    def test_positions_given_twice_count_once(self):
+        assert IndexSplitter([1, -3, 1])("abcd") == ([0, 2, 3], [1])
+
     def test_mask(self):
         assert MaskSplitter(pd.Series([True, False]))("ab") == ([1], [0])
         with pytest.raises(DataError, match=r"1 values for 2 items. Give one"):
             MaskSplitter([True])("ab")
+
+    @pytest.mark.parametrize("gap", ["False", float("nan"), None])
+    def test_what_is_neither_true_nor_false(self, gap):
+        with pytest.raises(
+            DataError, match=r"neither true nor false. Give .* ColSplitter\(col, on"
+        ):
+            MaskSplitter([True, gap])("ab")
+        with pytest.raises(DataError, match=r"ColSplitter: .* is neither true nor false"):
+            ColSplitter()(pd.DataFrame({"is_valid": [True, gap]}, dtype=object))
 
     def test_function(self):
         assert FuncSplitter(lambda x: x > 2)([1, 3, 2]) == ([0, 2], [1])
@@ -131,9 +143,21 @@ class TestFiles:
         with pytest.raises(DataError, match=r"folder 'training'. The folders two .* 'train'"):
             GrandparentSplitter("training")(self.FILES)
 
+    def test_no_validation_folder(self):
+        with pytest.raises(DataError, match=r"folder 'val'. The folders two .* 'valid'"):
+            GrandparentSplitter(valid_name="val")(self.FILES)
+        assert GrandparentSplitter(valid_name=None)(self.FILES) == ([0], [])
+
     def test_named_in_a_file(self, tmp_path):
         (tmp_path / "valid.txt").write_text("2.png\n3.png\n\n")
         assert FileSplitter(tmp_path / "valid.txt")(self.FILES) == ([0], [1, 2])
+
+    def test_a_file_that_names_none(self, tmp_path):
+        (tmp_path / "valid.txt").write_text("valid/a/2.png\n")
+        with pytest.raises(
+            DataError, match=r"none of the 3 files, such as '1.png'. Give the names"
+        ):
+            FileSplitter(tmp_path / "valid.txt")(self.FILES)
 
 
 class TestColumns:
@@ -150,6 +174,8 @@ class TestColumns:
     def test_what_does_not_fit(self):
         with pytest.raises(DataError, match=r"no column 'x'. The columns are 'is_valid', 'part'"):
             ColSplitter("x")(self.FRAME)
+        with pytest.raises(DataError, match=r"'part' has no value on='z'. It has 'a', 'b', 'c'"):
+            ColSplitter("part", on="z")(self.FRAME)
         with pytest.raises(DataError, match=r"got list where a data frame .* use FuncSplitter"):
             ColSplitter()([1])
 
@@ -166,13 +192,20 @@ MAKERS = {
     "mask": lambda items, pct: MaskSplitter([x > 3 for x in items]),
     "index": lambda items, pct: IndexSplitter([i for i, x in enumerate(items) if x > 3]),
     "func": lambda items, pct: FuncSplitter(lambda x: x > 3),
-    "grandparent": lambda items, pct: lambda items: GrandparentSplitter()(folders(items)),
-    "column": lambda items, pct: lambda items: ColSplitter("x", on=[1, 5])(frame(items)),
+    "grandparent": lambda items, pct: (
+        lambda items: GrandparentSplitter(valid_name="valid" if len(items) > 1 else None)(
+            folders(items)
+        )
+    ),
+    "column": lambda items, pct: lambda items: ColSplitter("x", on=items[:1])(frame(items)),
 }
 
 
 def folders(items):
-    return [f"{'valid' if i and x > 3 else 'train'}/cat/{i}.png" for i, x in enumerate(items)]
+    """Name a file per item; the first is for training and the last, if another, for validation."""
+    last = len(items) - 1
+    valid = [i > 0 and (x > 3 or i == last) for i, x in enumerate(items)]
+    return [f"{('train', 'valid')[flag]}/cat/{i}.png" for i, flag in enumerate(valid)]
 
 
 def frame(items):
@@ -269,6 +302,11 @@ class TestTime:
 
     def test_meets_the_fraction_where_times_differ(self):
         assert TimeSplitter([0, -1, -2, -3, -4], 0.4)(range(5)) == ([4, 3, 2], [1, 0])
+
+    @pytest.mark.parametrize("gap", [None, float("nan"), pd.NaT])
+    def test_needs_a_time_for_every_item(self, gap):
+        with pytest.raises(DataError, match=r"item 1 has no time. Leave such items out"):
+            TimeSplitter([2, gap, 1])("abc")
 
     def test_keeps_what_happened_together_on_the_nearer_side(self):
         assert TimeSplitter([0, 1, 1, 1, 2], 0.4)("abcde") == ([0, 1, 2, 3], [4])

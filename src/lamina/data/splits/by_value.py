@@ -139,8 +139,15 @@ class TimeSplitter:
         check_fraction("TimeSplitter: valid_pct", self.valid_pct)
 
     def __call__(self, items: Any) -> Split:
-        """Return the positions for training and for validation, each in the order of time."""
+        """Return the positions for training and for validation, each in the order of time.
+
+        Raises:
+            DataError: an item has no time.
+        """
         times = values_of("TimeSplitter", "time", items, self.time)
+        odd = [i for i, time in enumerate(times) if time is None or time != time]  # noqa: PLR0124 - NaN
+        if odd:
+            raise DataError(f"TimeSplitter: item {odd[0]} has no time. Leave such items out.")
         order = sorted(range(len(times)), key=times.__getitem__)
         ordered, n = [times[i] for i in order], len(times)
         at = n - int(self.valid_pct * n)

@@ -13,6 +13,7 @@ __all__ = [
     "by_flags",
     "check_fraction",
     "column",
+    "flags_of",
     "grouped",
     "listed",
     "permutation",
@@ -45,6 +46,25 @@ def by_flags(flags: Iterable[Any]) -> Split:
     is_valid = [bool(flag) for flag in flags]
     train = [i for i, flag in enumerate(is_valid) if not flag]
     return train, [i for i, flag in enumerate(is_valid) if flag]
+
+
+def flags_of(where: str, values: Any) -> list[Any]:
+    """Return truth values as a list; refuse texts such as "False", and gaps, which would be true.
+
+    Args:
+        where: the splitter, for the message.
+        values: one truth value per item.
+
+    Raises:
+        DataError: one is something else.
+    """
+    flags = values.tolist() if hasattr(values, "tolist") else list(values)
+    if odd := [flag for flag in flags if flag not in {True, False}]:
+        raise DataError(
+            f"{where}: {odd[0]!r} is neither true nor false. Give a truth value per item, or say "
+            "which values are for validation: ColSplitter(col, on=...)."
+        )
+    return flags
 
 
 def listed(names: Any) -> list[Any]:
