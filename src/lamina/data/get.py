@@ -10,7 +10,7 @@ from lamina.data.kernels import describe
 from lamina.data.transform import ItemTransform
 from lamina.foundation.collections import L
 from lamina.foundation.errors import DataError, ItemError
-from lamina.foundation.registry import savable
+from lamina.foundation.registry import record, savable
 from lamina.foundation.signatures import strict
 
 __all__ = [
@@ -106,9 +106,7 @@ def get_text_files(
     return get_files(path, ".txt", recurse=recurse, folders=folders)
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class FileGetter:
     """`get_files` with its options given beforehand.
 
@@ -134,9 +132,7 @@ class FileGetter:
         )
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class ImageGetter:
     """`get_image_files` with its options given beforehand.
 

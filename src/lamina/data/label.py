@@ -11,7 +11,7 @@ from lamina.data.kernels import describe
 from lamina.data.transform import ItemTransform
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ItemError
-from lamina.foundation.registry import savable
+from lamina.foundation.registry import record, savable
 from lamina.foundation.signatures import strict
 
 __all__ = ["ColReader", "RegexLabeller", "parent_label", "using_attr"]
@@ -31,9 +31,7 @@ def parent_label(o: Path | str) -> str:
     return Path(o).parent.name
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class RegexLabeller:
     r"""The first group of a pattern, found in the file's name or else in its path.
 

@@ -6,7 +6,6 @@ that draw have a generator of their own; without a seed it follows from the proc
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,9 @@ from lamina.data.splits.positions import (
     permutation,
 )
 from lamina.foundation.errors import DataError, MissingExtraError
-from lamina.foundation.registry import savable
+from lamina.foundation.registry import record
 from lamina.foundation.seeding import base_seed, derive
 from lamina.foundation.sequences import mask2idxs
-from lamina.foundation.signatures import strict
 
 __all__ = [
     "ColSplitter",
@@ -43,9 +41,7 @@ __all__ = [
 ]
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class RandomSplitter:
     """A random part of the items for validation.
 
@@ -72,9 +68,7 @@ class RandomSplitter:
         return shuffled[cut:], shuffled[:cut]
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class TrainTestSplitter:
     """scikit-learn's `train_test_split`, which can keep the shares of groups alike.
 
@@ -115,9 +109,7 @@ class TrainTestSplitter:
         return [int(i) for i in train], [int(i) for i in valid]
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class IndexSplitter:
     """Given positions for validation, the rest for training.
 
@@ -145,9 +137,7 @@ class IndexSplitter:
         return [i for i in range(n) if i not in taken], list(taken)
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class EndSplitter:
     """The last (or first) part of the items for validation, as time series need it.
 
@@ -176,9 +166,7 @@ class EndSplitter:
         return every[n_valid:], every[:n_valid]
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class GrandparentSplitter:
     """Files by the name of the folder above their folder, as in `train/cat/1.png`.
 
@@ -216,9 +204,7 @@ class GrandparentSplitter:
         return train, valid
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class FuncSplitter:
     """The items for which a function is true for validation.
 
@@ -237,9 +223,7 @@ class FuncSplitter:
         return by_flags([self.func(item) for item in items])
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class MaskSplitter:
     """The items at which a mask is true for validation.
 
@@ -264,9 +248,7 @@ class MaskSplitter:
         return by_flags(flags)
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class FileSplitter:
     """The files that a text file names, one per line, for validation.
 
@@ -293,9 +275,7 @@ class FileSplitter:
         return by_flags(file in names for file in files)
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class ColSplitter:
     """Rows of a data frame by the value of a column.
 
@@ -335,9 +315,7 @@ class ColSplitter:
         return by_flags(found)
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class RandomSubsetSplitter:
     """Random parts of the items for training and for validation; the rest is left out.
 

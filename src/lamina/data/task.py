@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamina.foundation.errors import ContractError
-from lamina.foundation.registry import savable
-from lamina.foundation.signatures import strict
+from lamina.foundation.registry import record
 
 __all__ = [
     "Boxes",
@@ -52,9 +51,7 @@ class _OverVocab(Task):
         return len(self.vocab)
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class SingleLabel(_OverVocab):
     """Exactly one label per item.
 
@@ -67,9 +64,7 @@ class SingleLabel(_OverVocab):
     """
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class MultiLabel(_OverVocab):
     """Any number of labels per item.
 
@@ -81,9 +76,7 @@ class MultiLabel(_OverVocab):
     thresh: float = 0.5
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class Regression(Task):
     """One or several numbers per item.
 
@@ -98,9 +91,7 @@ class Regression(Task):
     n_out: int = 1  # pyright: ignore[reportIncompatibleMethodOverride,reportIncompatibleVariableOverride,reportAssignmentType] - given, not counted
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class DenseLabels(Task):
     """One label per pixel.
 
@@ -116,9 +107,7 @@ class DenseLabels(Task):
         return len(self.codes)
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class DenseNumbers(Regression):
     """Numbers per pixel, such as the colours of a picture.
 
@@ -127,9 +116,7 @@ class DenseNumbers(Regression):
     """
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class Boxes(Task):
     """Boxes with a label each.
 
@@ -145,9 +132,7 @@ class Boxes(Task):
         return len(self.vocab) + 4
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class NextToken(_OverVocab):
     """The token that follows.
 
@@ -156,9 +141,7 @@ class NextToken(_OverVocab):
     """
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class Ranking(Task):
     """A score by which items are ordered."""
 

@@ -5,13 +5,14 @@ or passed by the user as `allow=`, can be made from it.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import is_dataclass
+from dataclasses import dataclass, is_dataclass
 from enum import Enum
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, dataclass_transform, overload
 
 from lamina.foundation.errors import ContractError, UnknownNameError, UntrustedError
+from lamina.foundation.signatures import strict
 
-__all__ = ["Registry", "name_of", "resolve", "savable"]
+__all__ = ["Registry", "name_of", "record", "resolve", "savable"]
 
 V = TypeVar("V")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -113,6 +114,20 @@ def savable(what: str | Callable[..., Any]) -> Any:
         return obj
 
     return register
+
+
+@dataclass_transform(frozen_default=True)
+def record(cls: type[V]) -> type[V]:
+    """Make a class a frozen dataclass that refuses unknown arguments and may be in saved files.
+
+    Example:
+        >>> @record
+        ... class Half:
+        ...     part: float = 0.5
+        >>> Half(), resolve(name_of(Half)) is Half
+        (Half(part=0.5), True)
+    """
+    return savable(strict(dataclass(frozen=True)(cls)))
 
 
 def name_of(obj: object) -> str | None:

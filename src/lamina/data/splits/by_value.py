@@ -1,7 +1,6 @@
 """Splitters that look at a value of each item: its class, its group, its time."""
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
 from typing import Any
 
 from lamina.data.splits.positions import (
@@ -13,15 +12,12 @@ from lamina.data.splits.positions import (
     values_of,
 )
 from lamina.foundation.errors import DataError
-from lamina.foundation.registry import savable
-from lamina.foundation.signatures import strict
+from lamina.foundation.registry import record
 
 __all__ = ["GroupSplitter", "StratifiedSplitter", "TimeSplitter"]
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class StratifiedSplitter:
     """A random part of each class for validation, so that rare classes are in both parts.
 
@@ -61,9 +57,7 @@ class StratifiedSplitter:
         return rest(order, valid), valid
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class GroupSplitter:
     """Random whole groups for validation: no patient, speaker or scene is in both parts.
 
@@ -110,9 +104,7 @@ class GroupSplitter:
         return rest(order, valid), valid
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class TimeSplitter:
     """The latest items for validation, in whatever order they come.
 
