@@ -251,10 +251,11 @@ def _choose(frame: Any, cats: Any, conts: Any, ys: list[Any]) -> tuple[list[Any]
         conts = [n for n in frame.names if n not in taken and frame.kind(n) in "biuf"]
     conts = names_of(conts)
     frame.require([*cats, *conts, *ys], "Tabular")
-    if both := [name for name in cats if name in (*conts, *ys)] + [n for n in conts if n in ys]:
+    named = [*cats, *conts, *ys]
+    if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
         raise DataError(
-            f"Tabular: {', '.join(map(repr, both))} is named in several of cat_names, cont_names "
-            "and y_names. A column is one of these."
+            f"Tabular: {', '.join(map(repr, twice))} is named twice in cat_names, cont_names and "
+            "y_names. A column is one of these, once."
         )
     return cats, conts
 

@@ -51,13 +51,10 @@ class Datepart(TabularProc):
         for name in self.names:
             seconds = to.numbers(f"{name}_Elapsed").numpy()
             days = np.round(seconds / 86_400) * 86_400 if not self.time else seconds
-            nanoseconds = np.where(
-                np.isnan(days), np.datetime64("NaT"), (days * 1e9).astype("M8[ns]")
-            )
             for part in (*DATE_PARTS, *DATE_FLAGS, *(TIME_PARTS if self.time else ()), "Elapsed"):
                 names = to.cont_names if part in _CONTINUOUS else to.cat_names
                 names.remove(f"{name}_{part}")
-            to[name] = nanoseconds.astype("M8[ns]").astype(object)
+            to[name] = (days * 1e6).astype("M8[us]").astype(object)  # NaN is None
             to.cat_names.append(name)
 
 

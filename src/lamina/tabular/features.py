@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from lamina.foundation.errors import DataError, closest
 from lamina.foundation.signatures import strict
-from lamina.tabular.encoding.frames import as_frame
+from lamina.tabular.encoding.frames import as_dates, as_frame
+from lamina.tabular.recipe import names_of
 
 __all__ = [
     "DATE_FLAGS",
@@ -39,7 +41,7 @@ def make_date(df: Any, date_field: Any) -> None:
         date_field: the column.
 
     Raises:
-        DataError: there is no such column.
+        DataError: there is no such column, or it does not read as dates.
 
     Example:
         >>> import pandas as pd
@@ -48,11 +50,9 @@ def make_date(df: Any, date_field: Any) -> None:
         >>> df["day"].dt.day.item()
         29
     """
-    import pandas as pd
-
     _require(df, [date_field], "make_date")
     if df[date_field].dtype.kind != "M":
-        df[date_field] = pd.to_datetime(df[date_field])
+        df[date_field] = as_dates(df[date_field], date_field)
 
 
 def date_parts(dates: Any, *, time: bool = False) -> dict[str, np.ndarray]:
@@ -74,7 +74,7 @@ def date_parts(dates: Any, *, time: bool = False) -> dict[str, np.ndarray]:
         found = weeks if name == "Week" else getattr(index, _ATTRIBUTES.get(name, name.lower()))
         is_flag = name in DATE_FLAGS
         parts[name] = np.asarray(found, dtype=bool) if is_flag else _floats(found)
-    seconds = index.to_numpy("datetime64[ns]").astype(np.int64) / 1e9
+    seconds = index.to_numpy("datetime64[us]").astype(np.int64) / 1e6
     parts["Elapsed"] = np.where(index.isna(), np.nan, seconds)
     return parts
 
@@ -147,12 +147,12 @@ def add_elapsed_times(df: Any, field_names: Any, date_field: Any, base_field: An
     """
     names = [field_names] if isinstance(field_names, str) else list(field_names)
     _require(df, [*names, date_field, base_field], "add_elapsed_times")
-    out = df.copy()
+    out = df.reset_index(drop=True)
     make_date(out, date_field)
     ordered = out.sort_values([base_field, date_field], kind="stable")
     groups, days = ordered[base_field], ordered[date_field]
     for name in names:
-        event = ordered[name].astype(bool)
+        event = ordered[name].astype(object).where(ordered[name].notna(), False).astype(bool)
         at = days.where(event)
         for label, filled in (
             ("After", at.groupby(groups).ffill()),
@@ -163,7 +163,7 @@ def add_elapsed_times(df: Any, field_names: Any, date_field: Any, base_field: An
             counts = event.astype(float)[::step].groupby(groups[::step])
             found = counts.rolling(7, min_periods=1).sum().droplevel(0)
             out[f"{name}{label}"] = found
-    return out
+    return out.set_axis(df.index)
 
 
 @strict
@@ -185,12 +185,13 @@ def cont_cat_split(df: Any, max_card: int = 20, dep_var: Any = None) -> tuple[li
         (['age'], ['rooms'])
     """
     frame = as_frame(df)
-    left_out = [dep_var] if isinstance(dep_var, str) else list(dep_var or ())
+    left_out = names_of(dep_var)
     conts: list[Any] = []
     cats: list[Any] = []
     for name in (name for name in frame.names if name not in left_out):
         kind = "O" if frame.is_ordered(name) else frame.kind(name)
-        is_number = kind == "f" or (kind in "iu" and len(frame.numbers(name).unique()) > max_card)
+        gaps = frame.numbers(name).unique().isnan() if kind in "iu" else torch.zeros(0)
+        is_number = kind == "f" or len(gaps) - int(gaps.sum()) > max_card  # each NaN is its own
         (conts if is_number else cats).append(name)
     return conts, cats
 
@@ -267,6 +268,8 @@ def _floats(values: Any) -> np.ndarray:
 
 
 def _require(df: Any, names: Iterable[Any], where: str) -> None:
+    if not hasattr(df, "iloc"):
+        raise DataError(f"{where}: got {type(df).__name__}, not pandas. Give df.to_pandas().")
     for name in names:
         if name not in df.columns:
             near = closest(str(name), map(str, df.columns))

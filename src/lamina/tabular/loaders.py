@@ -115,25 +115,10 @@ class TabularDataLoaders(DataLoaders):
         """What turns rows into tensors, and back."""
         return self.train.dataset.recipe
 
-    @property
-    def cat_names(self) -> list[Any]:
-        """The columns of codes."""
-        return self.recipe.cats
-
-    @property
-    def cont_names(self) -> list[Any]:
-        """The columns of numbers."""
-        return self.recipe.conts
-
-    @property
-    def y_names(self) -> list[Any]:
-        """The columns to predict."""
-        return self.recipe.y_names
-
-    @property
-    def classes(self) -> dict[Any, Any]:
-        """The levels of each column of categories, `#na#` first."""
-        return self.recipe.classes
+    cat_names = property(lambda self: self.recipe.cats, doc="The columns of codes.")
+    cont_names = property(lambda self: self.recipe.conts, doc="The columns of numbers.")
+    y_names = property(lambda self: self.recipe.y_names, doc="The columns to predict.")
+    classes = property(lambda self: self.recipe.classes, doc="The levels, `#na#` first, by column.")
 
 
 _NAMED = ("procs", "cat_names", "cont_names", "y_names", "y_block")

@@ -4,7 +4,7 @@ It is fitted once, on a table with its training rows, and kept with the model: a
 holds it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -207,7 +207,7 @@ def _is_many(value: Any) -> bool:
 
 
 def _number(name: Any, value: Any) -> float:
-    if isinstance(value, str):
+    if isinstance(value, str) or not (hasattr(value, "__float__") or is_gap(value)):
         raise DataError(
             f"tabular: column {name!r} holds {value!r} where a number was expected. Convert it "
             "with float()."
@@ -221,8 +221,9 @@ def _function_of(proc: Transform) -> Any:
 
 
 def names_of(given: Any) -> list[Any]:
-    """Return one name, several, or None as a list."""
+    """Return one name, several, or None as a list; a set, which has no order, is no list."""
     if given is None:
         return []
-    is_many = isinstance(given, Sequence) and not isinstance(given, str)
+    given = given.tolist() if hasattr(given, "tolist") else given
+    is_many = hasattr(given, "__iter__") and not isinstance(given, str | set)
     return list(given) if is_many else [given]

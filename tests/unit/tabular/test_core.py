@@ -108,8 +108,16 @@ def test_a_name_that_the_frame_lacks_is_refused(df):
 
 
 def test_a_column_has_one_role(df):
-    with pytest.raises(DataError, match=r"'city' is named in several .*\. A column is one"):
-        Tabular(df, cat_names="city", y_names="city")
+    for cats in (["rooms", "city"], ["rooms", "sold", "sold"]):
+        with pytest.raises(DataError, match=r"is named twice in .*\. A column is one of these"):
+            Tabular(df, cat_names=cats, y_names="city")
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, pd.Index])
+def test_names_may_come_in_any_sequence(df, kind):
+    to = Tabular(df, cat_names=kind(["rooms", "city"]), cont_names=kind(["area"]))
+    assert (to.cat_names, to.cont_names) == (["rooms", "city"], ["area"])
+    assert {type(name) for name in to.cat_names} == {str}
 
 
 def test_a_position_outside_of_the_frame_is_refused(df):

@@ -82,3 +82,31 @@ def test_smallest_types():
     assert df_shrink_dtypes(df) == {"i": "int8", "u": "int16", "f": "float32", "t": "category"}
     assert df_shrink_dtypes(df, ["t"], int2uint=True)["u"] == "uint8"
     pd.testing.assert_frame_equal(df_shrink(df, obj2cat=False), df, check_dtype=False)
+
+
+def test_gaps_are_not_counted_as_values():
+    few = [1, 2, None] * 10
+    nullable = pd.DataFrame({"few": pd.array(few, dtype="Int64"), 7: 0})
+    for df in (nullable, pl.DataFrame({"few": few, "7": [0] * 30})):
+        assert cont_cat_split(df, dep_var=df.columns[1]) == ([], ["few"])
+
+
+def test_years_far_away():
+    df = add_datepart(pd.DataFrame({"d": pd.array(["3000-01-01"], "datetime64[us]")}), "d")
+    assert df[["dYear", "dElapsed"]].values.tolist() == [[3000, 32_503_680_000.0]]
+
+
+def test_rows_of_one_index_and_missing_events():
+    days = pd.date_range("2024-01-01", periods=4)[::-1]
+    df = pd.DataFrame({"day": days, "shop": 1, "sale": [None, None, True, None]}, index=[5] * 4)
+    found = add_elapsed_times(df, ["sale"], "day", "shop")
+    assert found["Aftersale"].tolist() == [2, 1, 0, 0]
+    assert found["sale_bw"].tolist() == [1.0, 1.0, 1.0, 0.0]
+    assert found.index.tolist() == [5] * 4
+
+
+def test_frames_and_dates_that_cannot_be_used_are_named():
+    with pytest.raises(DataError, match=r"make_date: got DataFrame, not pandas\. Give"):
+        add_datepart(pl.DataFrame({"d": ["2024-02-29"]}), "d")
+    with pytest.raises(DataError, match=r"column 'd' does not read as dates: .*soon"):
+        add_datepart(pd.DataFrame({"d": ["soon"]}), "d")

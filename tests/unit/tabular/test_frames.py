@@ -1,3 +1,5 @@
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -105,3 +107,27 @@ def test_arrow_strings_of_pandas_in_several_chunks_or_none():
     assert (codes.tolist(), levels) == ([0, -1, 1, 0], ["b", "a"])
     codes, levels = as_frame(frame[:0]).factorize("x")
     assert (codes.tolist(), levels) == ([], [])
+
+
+def test_large_numbers_beside_gaps_stay_apart():
+    ids = [2**60 + 1, 2**60 + 2, None] * 30
+    codes, levels = as_frame(pl.DataFrame({"id": ids})).factorize("id")
+    assert (codes[:3].tolist(), levels) == ([0, 1, -1], ids[:2])
+
+
+def test_lengths_of_time_may_be_categories():
+    lengths = [dt.timedelta(days=2), None, dt.timedelta(days=1)]
+    to = Tabular(pl.DataFrame({"wait": lengths}), cat_names="wait")
+    assert to.tensors[0][:, 0].tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+def test_lists_are_no_categories(make):
+    with pytest.raises(DataError, match=r"column 'l' cannot be one of categories .*\. Make texts"):
+        Tabular(make({"l": [[1, 2], [3]]}), cat_names="l")
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table, dict])
+def test_what_is_no_date_is_refused_by_name(make):
+    with pytest.raises(DataError, match=r"column 'day' does not read as dates: .*soon.* Bring"):
+        as_frame(make({"day": ["2024-02-29", "soon"]})).dates("day")

@@ -172,9 +172,19 @@ def test_dates_and_texts_become_features_when_asked():
     assert {"day_Year", "day_Elapsed", "note_h0"} <= set(dls.cont_names)
     assert dls.test_dl([{"day": "2031-05-05", "note": "new words"}]).one_batch()[0].shape[0] == 1
     back = dls.train_ds.decode()
+    assert "2024-01-30" in str(dls.train_ds.show(1))
     assert back["day"].astype("datetime64[ns]").dt.strftime("%Y-%m-%d").tolist() == list(
         df["day"][:7]
     )
+
+
+def test_missing_and_far_dates_come_back():
+    days = pd.Series(["2024-02-29", None, "9999-12-31"] * 2).astype("datetime64[us]")
+    df = pd.DataFrame({"day": days, "y": ["a", "b"] * 3})
+    dls = TabularDataLoaders.from_df(df, y_names="y", date_names="day", splits=[range(6)], bs=2)
+    back = dls.train_ds.decode()["day"].tolist()[:3]
+    assert back[1] is pd.NaT
+    assert [day.year for day in (back[0], back[2])] == [2024, 9999]
 
 
 def test_from_csv(df, tmp_path):

@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -167,3 +169,19 @@ def test_infinite_numbers_are_no_gaps():
     to = Tabular({"x": [np.inf, -np.inf, 1.0, NAN]}, cont_names="x", procs=FillMissing)
     assert to.tensors[1][:, 0].tolist() == [np.inf, -np.inf, 1.0, 1.0]
     assert to.tensors[0][:, 0].tolist() == [0, 0, 0, 1]
+
+
+def test_numbers_that_come_as_objects_keep_their_digits():
+    times = [1_700_000_000 + i for i in range(3)]
+    whole = Tabular({"t": np.array(times)}, cont_names="t").tensors[1]
+    for kind in (np.int64, Decimal, int):
+        frame = pd.DataFrame({"t": pd.Series([kind(t) for t in times], dtype=object)})
+        assert torch.equal(Tabular(frame, cont_names="t").tensors[1], whole)
+
+
+def test_one_text_among_many_numbers_is_named(to):
+    column = pd.Series([1.5] * 1500 + ["?"], dtype=object)
+    with pytest.raises(DataError, match=r"'x' holds '\?' where numbers were expected"):
+        Tabular(pd.DataFrame({"x": column}), cont_names="x")
+    with pytest.raises(DataError, match=r"'age' holds Timestamp\(.*\) where a number was expected"):
+        encode_rows(to, {"job": "cook", "age": pd.Timestamp("2024-02-29"), "pay": 1})

@@ -1,6 +1,7 @@
 """`Columns`: a table on its way from a frame to tensors, as procs see and change it."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from lamina.foundation.errors import DataError
 from lamina.tabular.encoding.frames import Frame, as_frame, factorize, is_gap
 
 __all__ = ["Columns"]
+
+_NUMBER = (int, float, Decimal, np.number, np.bool_)
 
 
 class Columns:
@@ -87,22 +90,26 @@ class Columns:
         values = self[name]
         if isinstance(values, Tensor):
             return values.double()
-        known = [x for x in values[:1000] if not is_gap(x)]
-        if known and not isinstance(known[0], int | float):
+        wrong = [x for x in values if not (isinstance(x, _NUMBER) or is_gap(x))]
+        if wrong:
             raise DataError(
-                f"tabular: column {name!r} holds {known[0]!r} where numbers were expected. Convert "
+                f"tabular: column {name!r} holds {wrong[0]!r} where numbers were expected. Convert "
                 "it with astype(float), or name it in cat_names."
             )
-        return torch.tensor([np.nan if is_gap(x) else float(x) for x in values]).double()
+        return torch.tensor([np.nan if is_gap(x) else float(x) for x in values], dtype=torch.double)
 
     def factorize(self, name: Any) -> tuple[Tensor, list[Any]]:
-        """Return for each row which of the levels of a column it has, -1 for gaps; the levels."""
+        """Return for each row which of the levels of a column it has, -1 for gaps; the levels.
+
+        Raises:
+            DataError: it holds lists, or other values that cannot be levels.
+        """
         if name not in self._levels:
-            if name in self._own:
-                self._levels[name] = factorize(np.asarray(self._made[name]))
-            else:
-                self.frame.require([name], "tabular")
-                self._levels[name] = self.frame.factorize(name)
+            try:
+                self._levels[name] = self._factorized(name)
+            except TypeError as error:
+                what = f"tabular: column {name!r} cannot be one of categories ({error})"
+                raise DataError(f"{what}. Make texts of its values, or leave it out.") from error
         return self._levels[name]
 
     def is_ordered(self, name: Any) -> bool:
@@ -110,9 +117,16 @@ class Columns:
         return name not in self._own and name in self.frame and self.frame.is_ordered(name)
 
     def dates(self, name: Any) -> np.ndarray:
-        """Return a column as datetime64[ns]."""
+        """Return a column as datetime64[us]."""
         self.frame.require([name], "tabular")
         return self.frame.dates(name)
+
+    def _factorized(self, name: Any) -> tuple[Tensor, list[Any]]:
+        if name not in self._own:
+            self.frame.require([name], "tabular")
+            return self.frame.factorize(name)
+        made = self._made[name]
+        return factorize(made.cpu().numpy() if isinstance(made, Tensor) else made)
 
     def table(self, names: Sequence[Any]) -> Any:
         """Return columns as a pandas frame."""

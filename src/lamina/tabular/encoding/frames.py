@@ -15,7 +15,9 @@ from torch import Tensor
 
 from lamina.foundation.errors import DataError, closest
 
-__all__ = ["Frame", "as_dict", "as_frame", "factorize", "has_nan", "is_gap", "seen_levels"]
+__all__ = [
+    "Frame", "as_dates", "as_dict", "as_frame", "factorize", "has_nan", "is_gap", "seen_levels",
+]  # fmt: skip
 
 Levels = tuple[Tensor, list[Any]]
 
@@ -56,9 +58,13 @@ class Frame(ABC):
     def numbers(self, name: Any) -> Tensor:
         """Return a column of numbers as float64; gaps are NaN."""
 
-    @abstractmethod
     def dates(self, name: Any) -> np.ndarray:
-        """Return a column of dates as datetime64[ns], gaps as NaT; texts are read as dates."""
+        """Return a column of dates as datetime64[us], gaps as NaT; texts are read as dates.
+
+        Raises:
+            DataError: a value cannot be read as a date.
+        """
+        return _dates(self.native[name], name)
 
     @abstractmethod
     def objects(self, name: Any) -> np.ndarray:
@@ -104,9 +110,6 @@ class _Pandas(Frame):
             return _floats(column.to_numpy())
         return _floats(column.to_numpy(dtype=np.float64, na_value=np.nan))
 
-    def dates(self, name: Any) -> np.ndarray:
-        return _dates(self.native[name])
-
     def objects(self, name: Any) -> np.ndarray:
         return self.native[name].to_numpy(dtype=object)
 
@@ -148,7 +151,7 @@ class _Polars(Frame):
         return _floats(self.native[name].cast(pl.Float64).fill_null(np.nan).to_numpy())
 
     def dates(self, name: Any) -> np.ndarray:
-        return _dates(self.native[name].to_numpy())
+        return _dates(self.native[name].to_numpy(), name)
 
     def objects(self, name: Any) -> np.ndarray:
         return _object_array(self.native[name].to_list())
@@ -159,8 +162,9 @@ class _Polars(Frame):
         column = self.native[name]
         if self.is_ordered(name):
             levels = column.dtype.categories
-        elif self.kind(name) != "O":
-            return factorize(column.to_numpy())
+        elif column.dtype not in (pl.String, pl.Categorical):
+            is_plain = self.kind(name) in ("bf" if column.null_count() else "bfiM")
+            return factorize(column.to_numpy() if is_plain else self.objects(name))
         else:
             column = column.cast(pl.String)
             levels = column.drop_nulls().unique(maintain_order=True)
@@ -198,7 +202,7 @@ class _Arrow(Frame):
         return _floats(column.cast("float64").to_numpy(zero_copy_only=False))
 
     def dates(self, name: Any) -> np.ndarray:
-        return _dates(self._column(name).to_numpy(zero_copy_only=False))
+        return _dates(self._column(name).to_numpy(zero_copy_only=False), name)
 
     def objects(self, name: Any) -> np.ndarray:
         return _object_array(self._column(name).to_pylist())
@@ -218,7 +222,7 @@ class _Cudf(_Pandas):
         return torch.from_dlpack(column.values)
 
     def dates(self, name: Any) -> np.ndarray:
-        return _dates(self.native[name].to_pandas())
+        return _dates(self.native[name].to_pandas(), name)
 
     def objects(self, name: Any) -> np.ndarray:
         return self.native[name].to_pandas().to_numpy(dtype=object)
@@ -248,9 +252,6 @@ class _Plain(Frame):
 
     def numbers(self, name: Any) -> Tensor:
         return _floats(self.native[name])
-
-    def dates(self, name: Any) -> np.ndarray:
-        return _dates(self.native[name])
 
     def objects(self, name: Any) -> np.ndarray:
         return self.native[name].astype(object)
@@ -389,12 +390,33 @@ def _floats(values: np.ndarray) -> Tensor:
     return torch.from_numpy(values if values.flags.writeable else values.copy())
 
 
-def _dates(values: Any) -> np.ndarray:
+def as_dates(values: Any, name: Any) -> Any:
+    """Return values as a pandas column of dates; texts are read.
+
+    Args:
+        values: dates, texts, or a mix.
+        name: the name of the column, for the message.
+
+    Raises:
+        DataError: one is no date.
+
+    Example:
+        >>> as_dates(["2024-02-29", None], "day").dt.day.tolist()
+        [29.0, nan]
+    """
     import pandas as pd
 
-    found = pd.to_datetime(pd.Series(values))
+    try:
+        return pd.to_datetime(pd.Series(values))
+    except (TypeError, ValueError) as error:
+        what = f"tabular: column {name!r} does not read as dates: {str(error).splitlines()[0]}"
+        raise DataError(f"{what} Bring all to a form such as 2024-02-29.") from error
+
+
+def _dates(values: Any, name: Any) -> np.ndarray:
+    found = as_dates(values, name)
     found = found.dt.tz_convert(None) if found.dt.tz is not None else found
-    return found.to_numpy("datetime64[ns]")
+    return found.to_numpy("datetime64[us]")  # whose years go beyond 2262
 
 
 def _kind_of(values: np.ndarray) -> str:
