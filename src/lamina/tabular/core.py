@@ -1,5 +1,6 @@
 """`Tabular`: a table turned once into contiguous tensors of codes, numbers and targets."""
 
+import warnings
 from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -135,20 +136,9 @@ class Tabular(EncodedRows):
 
     # What is in it
 
-    @property
-    def cats(self) -> Any:
-        """The codes, as a pandas frame."""
-        return _frame(self.tensors[0], self.cat_names)
-
-    @property
-    def conts(self) -> Any:
-        """The numbers as a model gets them, as a pandas frame."""
-        return _frame(self.tensors[1], self.cont_names)
-
-    @property
-    def xs(self) -> Any:
-        """Codes and numbers, as a pandas frame."""
-        return self.cats.join(self.conts)
+    cats = property(lambda self: _frame(self.tensors[0], self.cat_names), doc="A frame of codes.")
+    conts = property(lambda self: _frame(self.tensors[1], self.cont_names), doc="One of numbers.")
+    xs = property(lambda self: self.cats.join(self.conts), doc="A frame of codes and numbers.")
 
     @property
     def ys(self) -> Any:
@@ -159,15 +149,8 @@ class Tabular(EncodedRows):
         frames = [_frame(t.reshape(len(t), -1), target.names) for target, t in pairs]
         return pd.concat(frames, axis=1) if frames else pd.DataFrame(index=range(len(self)))
 
-    @property
-    def y(self) -> Any:
-        """The first target, as a pandas column."""
-        return self.ys.iloc[:, 0]
-
-    @property
-    def items(self) -> Any:
-        """Everything as a model gets it, as a pandas frame."""
-        return self.xs.join(self.ys)
+    y = property(lambda self: self.ys.iloc[:, 0], doc="The first target, as a pandas column.")
+    items = property(lambda self: self.xs.join(self.ys), doc="A frame of all that a model gets.")
 
     def decode(self) -> Any:
         """Return all rows as they were, as a pandas frame."""
@@ -244,6 +227,9 @@ def _choose(frame: Any, cats: Any, conts: Any, ys: list[Any]) -> tuple[list[Any]
     """Complete what the caller says about columns, in the order of the frame."""
     if cats is None and conts is None:
         found_conts, found_cats = cont_cat_split(frame, dep_var=ys)
+        if dates := [name for name in found_cats if frame.kind(name) == "M"]:
+            what = f"Tabular: each date in {', '.join(map(repr, dates))} is taken as a category"
+            warnings.warn(f"{what}. Pass date_names= to from_df for parts of dates.", stacklevel=2)
         return found_cats, found_conts
     cats = names_of(cats)
     if conts is None:

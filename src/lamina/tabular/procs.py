@@ -7,6 +7,7 @@ values, so that one row needs no tensors on its way.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import isinf
 from typing import Any, ClassVar
 
 import numpy as np
@@ -230,14 +231,24 @@ def _learn_stats(self: Any, to: Columns) -> None:
 
 def _normalize(self: Any, to: Columns) -> Columns:
     for name in self.mean:
-        to[name] = (to.numbers(name) - self.mean[name]).div_(self.std[name])
+        values = to.numbers(name)
+        if not bool(values.sum().isfinite()) and bool(values.isinf().any()):
+            _refuse_infinite(name)
+        to[name] = (values - self.mean[name]).div_(self.std[name])
     return to
 
 
 def _normalize_row(self: Any, row: Row) -> Row:
     for name, mean in self.mean.items():
+        if isinf(row[name]):
+            _refuse_infinite(name)
         row[name] = (row[name] - mean) / self.std[name]
     return row
+
+
+def _refuse_infinite(name: Any) -> None:
+    what = f"Normalize: column {name!r} holds infinite numbers"
+    raise DataError(f"{what}. Put others in their place, or NaN, which is filled as a gap.")
 
 
 def _denormalize(self: Any, to: Columns) -> Columns:

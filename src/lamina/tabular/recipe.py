@@ -67,6 +67,8 @@ class TabularRecipe:
             y_block: the block of the targets; None infers it.
         """
         to = self.columns(frame, rows)
+        if self.cat_names + self.cont_names and not len(to.train):
+            raise DataError("tabular: there are no training rows. Check the frame and its splits.")
         for proc in self.procs:
             proc.setup(to)
             proc(to)

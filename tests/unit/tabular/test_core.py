@@ -125,6 +125,18 @@ def test_a_position_outside_of_the_frame_is_refused(df):
         Tabular(df, y_names="sold", splits=[[0, 1], df.index[-1:]])
 
 
+@pytest.mark.parametrize("rows", [[[], [0, 1]], [[False] * 12, [0]]])
+def test_without_training_rows_nothing_is_learnt(df, rows):
+    with pytest.raises(DataError, match=r"there are no training rows\. Check"):
+        Tabular(df, y_names="sold", splits=rows)
+
+
+def test_a_message_says_that_each_date_is_a_category(df):
+    with pytest.warns(UserWarning, match=r"each date in 'day' is taken .*\. Pass date_names="):
+        to = Tabular(df.assign(day=pd.Timestamp("2024-02-29")), y_names="sold")
+    assert "day" in to.cat_names
+
+
 def test_a_row_is_decoded(df):
     to = Tabular(df, cat_names="city", cont_names="area", y_names="sold")
     assert to.decode_row(1).to_dict() == {"city": "Oslo", "area": pytest.approx(30), "sold": "yes"}
@@ -180,6 +192,13 @@ def test_several_numbers():
     assert to.targets.tolist() == [[1.5, 1.0], [2.0, 2.0]]
 
 
+def test_several_columns_of_whole_numbers_are_numbers_and_a_message_says_so():
+    """Defect G7."""
+    df = {"x": [1.0, 2.0], "a": [0, 1], "b": [1, 1]}
+    with pytest.warns(UserWarning, match=r"\['a', 'b'\] hold whole .* or MultiCategoryBlock"):
+        assert Tabular(df, y_names=["a", "b"]).task == Regression(2)
+
+
 def test_several_labels_at_once():
     df = {"x": [1.0, 2.0], "cat": [1, 0], "dog": [1, 1]}
     block = MultiCategoryBlock(encoded=True, vocab=["cat", "dog"])
@@ -210,6 +229,8 @@ def test_lists_of_labels_in_one_column():
 def test_a_missing_target_is_refused():
     with pytest.raises(DataError, match=r"'y' is missing in 1 rows, first in row 1\. Leave"):
         target(["a", None, "b"])
+    with pytest.raises(DataError, match=r"'y' is missing or infinite in 2 rows, first in row 1"):
+        target([0.5, np.inf, np.nan])
     assert target(["a", None], y_block=CategoryBlock(add_na=True)).targets.tolist() == [1, 0]
 
 

@@ -185,3 +185,12 @@ def test_one_text_among_many_numbers_is_named(to):
         Tabular(pd.DataFrame({"x": column}), cont_names="x")
     with pytest.raises(DataError, match=r"'age' holds Timestamp\(.*\) where a number was expected"):
         encode_rows(to, {"job": "cook", "age": pd.Timestamp("2024-02-29"), "pay": 1})
+
+
+def test_infinite_numbers_are_refused_by_name(to):
+    with pytest.raises(DataError, match=r"'x' holds infinite numbers\. Put others"):
+        Tabular({"x": [1.0, np.inf]}, cont_names="x", splits=[[0], [1]])
+    row = {"job": "cook", "age": 20.0, "pay": -np.inf}
+    for rows in (row, [row] * 20):
+        with pytest.raises(DataError, match=r"'pay' holds infinite numbers"):
+            encode_rows(to, rows)

@@ -132,6 +132,7 @@ def partial_dependence(
 
     Raises:
         UnknownNameError: There is no such column.
+        ContractError: Values are given for a column that a proc has made from another.
 
     Source: Friedman 2001, "Greedy function approximation", sec. 8.2; Goldstein et al. 2015,
         "Peeking inside the black box" (single rows).
@@ -242,8 +243,13 @@ def _grid(
     part, j = at
     if values is not None:
         names = dls.cont_names if part else dls.cat_names
-        first = _table(dls, tensors[0][:1], tensors[1][:1])
-        rows = first.iloc[[0] * len(values)].assign(**{names[j]: list(values)})
+        to = dls.recipe.decode(tensors[0][:1], tensors[1][:1])
+        if names[j] not in [*to.cat_names, *to.cont_names]:
+            what = f"partial_dependence: {names[j]!r} is made from another column"
+            raise ContractError(f"{what}, so that values cannot be set. Leave values out.")
+        rows = to.table([*to.cat_names, *to.cont_names]).iloc[[0] * len(values)]
+        rows = rows.reset_index(drop=True)
+        rows[names[j]] = list(values)
         return encode_rows(dls, rows)[part][:, j]
     if part == 0:
         return torch.arange(1, len(dls.classes[dls.cat_names[j]]))
@@ -258,14 +264,10 @@ def _decoded(
     if part == 0:
         levels = list(dls.classes[dls.cat_names[j]])
         return [levels[code] for code in encoded.tolist()]
-    rows = [t[:1].expand(len(encoded), -1).clone() for t in tensors]
-    rows[1][:, j] = encoded
-    return [float(f"{x:.6g}") for x in _table(dls, *rows)[dls.cont_names[j]].tolist()]
-
-
-def _table(dls: Any, cats: Tensor, conts: Tensor) -> Any:
+    cats, conts = (t[:1].expand(len(encoded), -1).clone() for t in tensors)
+    cats[:], conts[:, j] = 0, encoded  # no gaps: the flag of one would hide the number
     to = dls.recipe.decode(cats, conts)
-    return to.table([*to.cat_names, *to.cont_names])
+    return [float(f"{x:.6g}") for x in to.numbers(dls.cont_names[j]).tolist()]
 
 
 def _matrix(tensors: Sequence[Tensor], n: int) -> np.ndarray:

@@ -3,7 +3,8 @@
 The rule, when no block says it: texts, truth values and categories are labels; fractions are
 numbers to predict; whole numbers are labels if training has at most `MAX_LABELS` different ones,
 else numbers, and a warning says which it was. Several columns are several numbers if all are
-numbers, several labels at once if all are truth values, else one target each.
+numbers (a warning says so if all are whole), several labels at once if all are truth values, else
+one target each.
 """
 
 import warnings
@@ -27,12 +28,13 @@ from lamina.data.task import Task
 from lamina.foundation.errors import ContractError, DataError
 from lamina.foundation.registry import savable
 from lamina.tabular.encoding.columns import Columns
-from lamina.tabular.encoding.frames import has_nan, seen_levels
+from lamina.tabular.encoding.frames import seen_levels
 from lamina.tensor.types import TensorMultiCategory
 
 __all__ = ["MAX_LABELS", "Target", "infer_block", "make_targets"]
 
 MAX_LABELS = 20
+_OR_LABELS = "or MultiCategoryBlock(encoded=True, vocab=[...]) for labels."
 
 
 @savable("lamina:tabular.Target")
@@ -130,6 +132,9 @@ def infer_block(to: Columns, names: Sequence[Any]) -> Any:
         if all(kind == "b" for kind in kinds):
             return MultiCategoryBlock(encoded=True, vocab=list(names))
         if all(kind in "iuf" for kind in kinds):
+            if "f" not in kinds:
+                what = f"tabular: {list(names)} hold whole numbers, and are taken as numbers"
+                warnings.warn(f"{what} to predict. Say so by y_block=, {_OR_LABELS}", stacklevel=2)
             return RegressionBlock()
         return [infer_block(to, [name]) for name in names]
     if kinds[0] in "iu" and not to.is_ordered(names[0]):
@@ -198,15 +203,15 @@ def _labels(to: Columns, name: Any, sort: bool) -> Any:  # noqa: FBT001 - privat
 
 
 def _without_gaps(values: Tensor, name: Any) -> Tensor:
-    if has_nan(values):
-        _refuse_gaps(values.isnan(), name)
+    if not bool(values.sum().isfinite()):
+        _refuse_gaps(~values.isfinite(), name, "missing or infinite")
     return values
 
 
-def _refuse_gaps(gaps: Tensor, name: Any) -> None:
+def _refuse_gaps(gaps: Tensor, name: Any, what: str = "missing") -> None:
     if bool(gaps.any()):
         first = int(gaps.nonzero()[0])
         raise DataError(
-            f"tabular: the target {name!r} is missing in {int(gaps.sum()):,} rows, first in row "
+            f"tabular: the target {name!r} is {what} in {int(gaps.sum()):,} rows, first in row "
             f"{first}. Leave these rows out, or use CategoryBlock(add_na=True) for labels."
         )

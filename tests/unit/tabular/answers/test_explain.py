@@ -102,6 +102,28 @@ def test_levels_of_a_category(pay):
     torch.testing.assert_close(bars.rows.mean(1), bars.answers)
 
 
+@pytest.fixture(scope="module")
+def odd():
+    """Columns with numbers for names, a gap in the first row, and dates."""
+    rows = range(32)
+    days = pd.date_range("2001-01-01", periods=32, freq="MS")
+    df = pd.DataFrame({0: [np.nan, *rows[1:]], 1: 0.5, "day": days, "y": [x / 7 for x in rows]})
+    dls = TabularDataLoaders.from_df(df, y_names="y", date_names="day", splits=[rows, rows], bs=8)
+    return tabular_learner(dls, layers=[4], default_cbs=False)
+
+
+def test_columns_may_have_numbers_for_names_and_gaps(odd):
+    assert partial_dependence(odd, 0, values=[1.0, 2.0]).answers.shape == (2, 1)
+    assert partial_dependence(odd, 0, n_values=3).values == pytest.approx([1, 16, 31])
+
+
+def test_parts_of_dates_have_curves_but_no_values_of_their_own(odd):
+    assert partial_dependence(odd, "day_Year").values[-1] == pytest.approx(2003)
+    for column in ("day_Year", "0_na"):
+        with pytest.raises(ContractError, match=r"is made from another column.*Leave values out"):
+            partial_dependence(odd, column, values=[1])
+
+
 @pytest.mark.parametrize("column", ["age", "job"])
 def test_the_curve_is_drawn(pay, column):
     ax = partial_dependence(pay, column).plot(n_rows=3)
