@@ -15,7 +15,7 @@ from lamina.data.category import (
 )
 from lamina.data.datasets import Datasets
 from lamina.data.get import ItemGetter
-from lamina.data.items import get_item
+from lamina.data.items import as_items, get_item
 from lamina.data.kernels import describe
 from lamina.data.loaders import DataLoaders, LoadersArgs, refuse_options
 from lamina.data.loading.resample import partial, weighted
@@ -211,6 +211,7 @@ class DataBlock:
         self.splitter = steps.get("splitter") or RandomSplitter()
         self.getters = self._all_getters(getters, steps.get("get_x"), steps.get("get_y"))
         self.dl_type = dl_type
+        self._own = item_tfms, batch_tfms
         self.item_tfms = merge_tfms(*(b.item_tfms for b in self.blocks), item_tfms)
         self.batch_tfms = merge_tfms(*(b.batch_tfms for b in self.blocks), batch_tfms)
 
@@ -249,8 +250,7 @@ class DataBlock:
         Raises:
             DataError: the source gives no items.
         """
-        items = source if self.get_items is None else self.get_items(source)
-        items = items if hasattr(items, "__getitem__") else list(items)
+        items = as_items(source if self.get_items is None else self.get_items(source))
         if not len(items):
             how = "" if self.get_items is None else f" through {_name(self.get_items)}"
             raise DataError(
@@ -263,7 +263,13 @@ class DataBlock:
             [getter, *_fresh(_listed(block.type_tfms)), *_declared(block, i >= self.n_inp)]
             for i, (getter, block) in enumerate(zip(getters, self.blocks, strict=True))
         ]
-        return Datasets(items, tfms, splits=self.splitter(items), n_inp=self.n_inp)
+        splits = self.splitter(items) if callable(self.splitter) else None
+        if splits is None:
+            raise DataError(
+                f"DataBlock: splitter={self.splitter!r} gave no splits. Expected a function from "
+                "the items to lists of positions, such as RandomSplitter(0.2)."
+            )
+        return Datasets(items, tfms, splits=splits, n_inp=self.n_inp)
 
     datasource = datasets
 
@@ -367,20 +373,20 @@ class DataBlock:
         Raises:
             UnknownArgumentError: an argument is not known.
         """
-        names = (*signature_names(DataBlock), *Steps.__annotations__)
+        names, n = (*signature_names(DataBlock), *Steps.__annotations__), len(self.blocks)
         refuse_unknown("DataBlock.new", changes, names)
         settings: dict[str, Any] = {
             "blocks": self.blocks,
             "dl_type": self.dl_type,
-            "n_inp": self.n_inp,
+            "n_inp": self.n_inp if len(_made(changes.get("blocks", self.blocks))) == n else None,
             "get_items": self.get_items,
             "splitter": self.splitter,
-            "item_tfms": merge_tfms(self.item_tfms, changes.pop("item_tfms", None)),
-            "batch_tfms": merge_tfms(self.batch_tfms, changes.pop("batch_tfms", None)),
+            "item_tfms": merge_tfms(self._own[0], changes.pop("item_tfms", None)),
+            "batch_tfms": merge_tfms(self._own[1], changes.pop("batch_tfms", None)),
         }
-        if not {"getters", "get_x", "get_y", "blocks"} & set(changes):
+        if not {"getters", "get_x", "get_y"} & set(changes):
             settings["getters"] = self.getters
-        elif "getters" not in changes and "blocks" not in changes:
+        elif "getters" not in changes:
             settings["get_x"] = self.getters[: self.n_inp]
             settings["get_y"] = self.getters[self.n_inp :]
         return DataBlock(**{**settings, **changes})
@@ -464,7 +470,8 @@ def _whole(getter: Any) -> Any:
 
 
 def _checked(name: str, getters: Any, n: int) -> list[Getter]:
-    made = [noop] * n if getters is None else _listed(getters)
+    is_one = isinstance(getters, Pipeline)
+    made: list[Any] = [noop] * n if getters is None else [getters] if is_one else _listed(getters)
     if len(made) != n:
         what = {"get_x": "inputs", "get_y": "targets"}.get(name, "blocks")
         raise ContractError(

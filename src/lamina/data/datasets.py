@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
-from lamina.data.items import Subsets, TfmdLists, get_item
+from lamina.data.items import Subsets, TfmdLists, as_items, get_item
 from lamina.data.loading.plan import Late
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError
@@ -51,7 +51,7 @@ class Datasets(Subsets):
         lists: Sequence[TfmdLists] | None = None,
     ) -> None:
         if lists is None:
-            items = items if hasattr(items, "__getitem__") else list(items)
+            items = as_items(items)
             lists = [
                 TfmdLists(items, t, splits=splits, do_setup=do_setup, train_setup=train_setup)
                 for t in _each_pipeline(tfms)
@@ -125,7 +125,7 @@ class Datasets(Subsets):
             rm_tfms: how many transforms to leave out at the front of each pipeline; None finds
                 out from the type of the first item.
         """
-        items = items if hasattr(items, "__getitem__") else list(items)
+        items = as_items(items)
         tls = self.tls if with_labels else self.tls[: self.n_inp]
         made: list[TfmdLists] = []
         for tl in tls:
@@ -139,13 +139,14 @@ class Datasets(Subsets):
         """Look an attribute up in the transforms of all pipelines.
 
         Args:
-            name: the attribute, such as `vocab`.
+            name: the attribute, such as `vocab`; the `task` is looked up in those of targets.
             default: returned if no transform has it.
 
         Returns:
             The value; an `L` if several pipelines have one.
         """
-        found = [value for tl in self.tls if (value := tl.gather(name)) is not None]
+        tls = self.tls[self.n_inp if name == "task" else 0 :] or self.tls
+        found = [value for tl in tls if (value := tl.gather(name)) is not None]
         return default if not found else found[0] if len(found) == 1 else L(found)
 
     def new_empty(self) -> Self:

@@ -19,7 +19,7 @@ from lamina.foundation.signatures import strict
 if TYPE_CHECKING:
     from lamina.data.loaders import DataLoaders
 
-__all__ = ["Subsets", "TfmdLists", "get_item", "take_items"]
+__all__ = ["Subsets", "TfmdLists", "as_items", "get_item", "take_items"]
 
 
 class Subsets:
@@ -130,7 +130,7 @@ class TfmdLists(Subsets):
         do_setup: bool = True,
         train_setup: bool = True,
     ) -> None:
-        self.items = _as_items(items)
+        self.items = as_items(items)
         self.tfms = tfms if isinstance(tfms, Pipeline) else Pipeline(tfms)
         self.splits = _checked_splits(splits, len(self.items))
         self.split_idx = split_idx
@@ -310,8 +310,22 @@ def take_items(items: Any, idxs: list[int]) -> Any:
     return [items[i] for i in idxs]
 
 
-def _as_items(items: Any) -> Any:
-    """Keep what can be indexed by position; list the rest."""
+def as_items(items: Any) -> Any:
+    """Keep what can be indexed by position; list the rest.
+
+    Raises:
+        DataError: it is a single text or path, or cannot be gone through.
+
+    Example:
+        >>> as_items({1: "a", 2: "b"}), as_items(range(2))
+        ([1, 2], range(0, 2))
+    """
+    is_many = hasattr(items, "__iter__") or hasattr(items, "__getitem__")
+    if isinstance(items, str) or not is_many:
+        raise DataError(
+            f"{describe(items)} is no collection of items. Give a list; a DataBlock finds the "
+            "files below a path with get_items=..., such as get_items=get_image_files."
+        )
     if is_array(items) or isinstance(items, list | tuple | L):
         return items
     if hasattr(items, "__getitem__") and hasattr(items, "__len__") and not hasattr(items, "keys"):
@@ -323,7 +337,13 @@ def _checked_splits(splits: Iterable[Any] | None, n: int) -> list[list[int]]:
     """Turn the splits, which may be masks or arrays, into lists of valid indices."""
     if splits is None:
         return [list(range(n)), []]
-    made = [mask2idxs(split) for split in splits]
+    try:
+        made = [mask2idxs(split) for split in splits]
+    except TypeError as error:
+        raise DataError(
+            f"TfmdLists: the splits are {describe(splits)}. Expected lists of positions, the first "
+            "for training; to hold out a fraction, use RandomSplitter(0.2)."
+        ) from error
     wrong = [i for split in made for i in split if not 0 <= i < n]
     if wrong:
         raise DataError(

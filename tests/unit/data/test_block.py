@@ -1,5 +1,7 @@
 """The data block: a recipe from a source to loaders."""
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import pytest
 import torch
@@ -14,6 +16,7 @@ from lamina.data.block import (
 )
 from lamina.data.loader import DataLoader
 from lamina.data.normalize import IntToFloatTensor, Normalize
+from lamina.data.pipeline import Pipeline
 from lamina.data.split import IndexSplitter
 from lamina.data.task import DenseLabels, MultiLabel, Regression
 from lamina.data.tfmd_loader import TfmdDL
@@ -110,6 +113,37 @@ def test_a_new_block_leaves_the_old_one_as_it_is():
     assert (old.item_tfms, new.item_tfms) == ([], [abs])
     assert new.dataloaders(range(10), **OPTIONS).vocab == ["same"]
     assert old.dataloaders(range(10), **OPTIONS).vocab == ["even", "odd"]
+
+
+def test_a_new_block_with_other_blocks_keeps_the_getters():
+    new = recipe().new(blocks=(TransformBlock(item_tfms=abs), CategoryBlock(["odd", "even"])))
+    assert new.dataloaders(range(10), **OPTIONS).vocab == ["odd", "even"]
+    assert new.new(blocks=(TransformBlock, CategoryBlock)).item_tfms == []
+    with pytest.raises(ContractError, match="getters has 2 functions for 3 blocks"):
+        recipe().new(blocks=[TransformBlock] * 3)
+    assert recipe().new(blocks=[TransformBlock] * 3, getters=[abs] * 3).n_inp == 2
+
+
+def test_a_getter_may_be_a_pipeline():
+    dls = recipe(get_y=Pipeline([str, len])).dataloaders(range(7, 17), **OPTIONS)
+    assert dls.vocab == [1, 2]
+
+
+@pytest.mark.parametrize("source", ["pictures", Path("pictures"), None])
+def test_a_source_that_is_no_collection_of_items(source):
+    with pytest.raises(DataError, match=r"is no collection of items\. Give .* get_items="):
+        recipe().dataloaders(source)
+
+
+@pytest.mark.parametrize("splitter", [0.2, lambda items: None])
+def test_a_splitter_must_split(splitter):
+    with pytest.raises(DataError, match=r"gave no splits\. Expected .* RandomSplitter\(0\.2\)"):
+        recipe(splitter=splitter).datasets(range(10))
+
+
+def test_the_task_is_that_of_the_target():
+    block = DataBlock((CategoryBlock, RegressionBlock), get_x=str, get_y=abs)
+    assert block.dataloaders(range(10), **OPTIONS).task == Regression(1)
 
 
 def test_what_is_learnt_from_one_source_does_not_stay_for_the_next():

@@ -88,6 +88,11 @@ class TestSplits:
         with pytest.raises(ContractError, match=r"no split 2, only 0 to 1. Let the splitter"):
             TfmdLists([1, 2], neg).subset(2)
 
+    @pytest.mark.parametrize("splits", [[0, 1], [[0.5], [1]], 0.2])
+    def test_splits_that_are_none(self, splits):
+        with pytest.raises(DataError, match=r"the splits are .*\. Expected lists of positions"):
+            TfmdLists(["a", "b"], splits=splits)
+
     def test_overlap(self):
         assert TfmdLists([1, 2, 3], splits=[[0, 1], [1, 2]]).overlapping_splits() == L(1)
 
