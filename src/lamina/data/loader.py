@@ -27,6 +27,7 @@ Without worker processes everything happens in the parent, except `wif`, which i
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from numbers import Integral
 from typing import Any, Self, Unpack
 
 import torch
@@ -329,13 +330,15 @@ class DataLoader(Stages):
 
     def _check(self) -> None:
         where = type(self).__name__
-        if self.bs is not None and self.bs < 1:
-            raise ContractError(f"{where}: bs={self.bs}. Give 1 or more, or None for no batching.")
+        bs = self.bs
+        if bs is not None and not (isinstance(bs, Integral) and bs >= 1):
+            raise ContractError(f"{where}: bs={bs!r}. Give 1 or more, or None for no batching.")
         check_options(where, self.num_workers, self.options)
-        if not (self.indexed or hasattr(self.dataset, "__iter__")):
+        once = isinstance(self.dataset, Iterator)
+        if once or not (self.indexed or hasattr(self.dataset, "__iter__")):
             raise ContractError(
-                f"{where}: a {type(self.dataset).__name__} is no data set. "
-                "Give something with len() and [i], or an iterable."
+                f"{where}: a {type(self.dataset).__name__} is no data set. Give something with "
+                "len() and [i], or an iterable that can be gone through again for each pass."
             )
         if self.shuffle and not self.indexed and not self.options.get("buffer"):
             raise ContractError(
@@ -343,9 +346,9 @@ class DataLoader(Stages):
                 "choose each element from that many, or leave out shuffle=True."
             )
         n = self.n
-        if self.drop_last and n and self.bs is not None and n < self.bs:
+        if self.drop_last and n and bs is not None and n < bs:
             warnings.warn(
-                f"{where}: bs={self.bs} is larger than the data set ({n} items). The only batch "
+                f"{where}: bs={bs} is larger than the data set ({n} items). The only batch "
                 f"is kept although drop_last is set; give a bs of at most {n}.",
                 stacklevel=3,
             )

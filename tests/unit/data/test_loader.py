@@ -385,6 +385,8 @@ def test_unknown_options_are_refused_with_a_suggestion():
     ("settings", "message"),
     [
         ({"bs": 0}, "bs=0. Give 1 or more"),
+        ({"bs": 2.0}, r"bs=2\.0\. Give 1 or more"),
+        ({"bs": "2"}, "bs='2'. Give 1 or more"),
         ({"num_workers": -1}, "num_workers=-1. Give 0 or more"),
         ({"prefetch_factor": 0}, "prefetch_factor=0. Give 1 or more"),
         ({"worker_type": "threads"}, "unknown worker_type 'threads'. Did you mean 'thread'?"),
@@ -404,6 +406,8 @@ def test_a_stream_is_shuffled_within_a_buffer_only():
 def test_what_is_no_data_set_is_refused():
     with pytest.raises(ContractError, match=r"a int is no data set\. Give something"):
         DataLoader(3)
+    with pytest.raises(ContractError, match=r"a generator is no data set\. .* again for each pass"):
+        DataLoader(i for i in range(3))
 
 
 # Copies
