@@ -48,14 +48,14 @@ def get_files(
 
     Args:
         path: the folder.
-        extensions: only files that end so, in any case, such as `".txt"`; None is all.
+        extensions: only files that end so, in any case, such as `".txt"` or `"txt"`; None is all.
         recurse: whether to look into folders below.
         folders: the only folders directly below `path` to look into (`"."` is `path` itself); None
             is all.
         followlinks: whether to follow links to folders.
 
     Raises:
-        DataError: there is no such folder.
+        DataError: there is no such folder, or not one of `folders`.
 
     Example:
         >>> get_files("no/such/folder")
@@ -66,14 +66,15 @@ def get_files(
     if not root.is_dir():
         base = "" if root.is_absolute() else f"; it is relative to {str(Path.cwd())!r}"
         raise DataError(f"get_files: there is no folder {str(path)!r}. Check the path{base}.")
-    wanted = None if extensions is None else {e.lower() for e in _names(extensions)}
+    wanted = None if extensions is None else tuple(_with_dot(e) for e in _names(extensions))
     only = None if folders is None else set(_names(folders))
+    if missing := [name for name in only or () if not (root / name).is_dir()]:
+        raise DataError(f"get_files: there is no folder {missing[0]!r} in {str(path)!r}.")
     found = (
         folder / name
         for folder, names in _walk(root, recurse=recurse, only=only, followlinks=followlinks)
         for name in names
-        if not name.startswith(".")
-        and (wanted is None or os.path.splitext(name)[1].lower() in wanted)  # noqa: PTH122 - speed
+        if not name.startswith(".") and (wanted is None or name.lower().endswith(wanted))
     )
     return L(sorted(found))
 
@@ -200,6 +201,10 @@ class AttrGetter(ItemTransform):
     def encodes(self, x: Any) -> Any:
         """Return the attribute."""
         return getattr(x, self.nm, self.default)
+
+
+def _with_dot(extension: str) -> str:
+    return f".{extension.removeprefix('.').lower()}"
 
 
 def _names(names: Iterable[str] | str) -> list[str]:

@@ -77,6 +77,17 @@ def test_getters_keep_their_options(root):
     assert names(root, FileGetter(extensions=".txt")(root)) == ["notes.txt"]
 
 
+def test_extensions_need_no_dot_and_may_have_two(root):
+    (root / "all.tar.gz").touch()
+    assert names(root, get_files(root, "txt")) == ["notes.txt"]
+    assert names(root, get_files(root, ".tar.gz")) == ["all.tar.gz"]
+
+
+def test_a_folder_to_look_into_that_is_missing(root):
+    with pytest.raises(DataError, match=r"no folder 'trian' in '"):
+        get_files(root, folders=["train", "trian"])
+
+
 def test_a_missing_folder(root):
     with pytest.raises(DataError, match=r"no folder '.*nothing'. Check the path"):
         get_files(root / "nothing")
