@@ -117,6 +117,17 @@ def test_plain_pytorch_loaders_are_accepted():
     assert (dls.vocab, dls.task, dls.c, dls.n_inp) == (None, None, None, None)
 
 
+def test_batches_of_plain_loaders_are_listed():
+    batch = (torch.tensor([0.5, 1.0]), torch.tensor([3, 4]))
+    for loader in ([batch], DataLoader([(0.5, 3), (1.0, 4)], 2)):
+        dls = DataLoaders(loader, device="cpu")
+        assert dls.show_batch(max_n=1).rows == [["0.5", "3"]]
+        assert dls.show_results(batch, torch.tensor([3, 5])).rows[1] == ["1", "4", "5"]
+        assert dls.decode_batch(batch)[1] == (1.0, 4)
+    dls = DataLoaders([{"x": torch.zeros(2), "y": torch.ones(2)}], device="cpu")
+    assert len(dls.show_batch().rows) == 2
+
+
 def test_lists_of_batches_are_accepted_and_moved():
     batches = [{"x": torch.zeros(2), "y": torch.ones(2)}]
     dls = DataLoaders(batches, batches, device="meta")
