@@ -191,6 +191,8 @@ class _HasVocab:
     add_na: bool
 
     def __post_init__(self) -> None:
+        if isinstance(self.vocab, str):
+            raise ContractError(f"{type(self).__name__}: vocab={self.vocab!r}. Give a list.")
         if self.vocab is not None and not isinstance(self.vocab, CategoryMap):
             self.vocab = CategoryMap(self.vocab, sort=False, add_na=self.add_na)
 
@@ -397,7 +399,13 @@ class RegressionSetup(ItemTransform):
 
     def encodes(self, x: Any) -> TitledTensorScalar:
         """Return the numbers as floats."""
-        return TitledTensorScalar(tensor(_numbers(x), dtype=torch.float32))
+        numbers = tensor(_numbers(x), dtype=torch.float32)
+        if self.c not in (None, max(1, numbers.numel())):
+            raise ItemError(
+                f"RegressionSetup: got {describe(x)} where {self.c} numbers were expected.",
+                stage="encodes",
+            )
+        return TitledTensorScalar(numbers)
 
     def decodes(self, x: torch.Tensor) -> TitledTensorScalar:
         """Return the numbers as something that shows itself."""

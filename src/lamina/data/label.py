@@ -110,7 +110,8 @@ class ColReader(ItemTransform):
     def _read(self, row: Any, col: Any) -> Any:
         value = _column(row, col)
         if self.label_delim is not None:
-            return value.split(self.label_delim) if value else []
+            is_gap = value is None or value != value  # noqa: PLR0124 - NaN, as pandas reads no text
+            return [] if is_gap else [x for x in str(value).split(self.label_delim) if x]
         if not (self.pref or self.suff):
             return value
         before = f"{self.pref}{os.sep}" if isinstance(self.pref, Path) else self.pref

@@ -94,6 +94,10 @@ class TestCategorize:
         tfm = Categorize([3, 5])
         assert tfm.decode(tfm(5)) == 5
 
+    def test_a_text_is_no_vocabulary(self):
+        with pytest.raises(ContractError, match=r"Categorize: vocab='cat'\. Give a list"):
+            Categorize("cat")
+
     def test_an_unknown_label_teaches(self):
         tfm = Categorize(["cat", "dog"])
         expected = (
@@ -184,6 +188,12 @@ class TestRegression:
         tfm = RegressionSetup(1)
         assert type(tfm.decode(torch.tensor(1.5))) is TitledTensorScalar
         assert tfm.decode(tfm(1.5)) == 1.5
+
+    def test_every_item_has_as_many(self):
+        tfm = RegressionSetup()
+        tfm.setup([(1, 2)])
+        with pytest.raises(ItemError, match=r"got tuple .* where 2 numbers were expected"):
+            tfm((1, 2, 3))
 
     def test_labels_are_refused(self):
         with pytest.raises(ItemError, match=r"str 'cat' where a number .* use CategoryBlock"):

@@ -71,6 +71,14 @@ class TestColumns:
         assert Path(path) == Path("train/1.jpg")
         assert ColReader("name", pref="x")(Row("1", "")) == "x1"
 
+    @pytest.mark.parametrize("gap", [None, float("nan"), "", " "])
+    def test_gaps_are_no_labels(self, gap):
+        assert ColReader("tags", label_delim=" ")({"tags": gap}) == []
+
+    def test_delimiters_around_labels_and_labels_that_are_numbers(self):
+        assert ColReader("tags", label_delim=" ")({"tags": " car  sky "}) == ["car", "sky"]
+        assert ColReader("tags", label_delim=" ")({"tags": 7}) == ["7"]
+
     def test_no_labels(self):
         assert ColReader("tags", label_delim=" ")(Row("1", "")) == []
 
