@@ -101,9 +101,19 @@ def lock(path: Path) -> Generator[None]:
 
     Args:
         path: the lock file, made if missing and left behind.
+
+    Raises:
+        DownloadError: its folder cannot be written to.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+b")
+    except OSError as error:
+        raise DownloadError(
+            f"download: cannot write into {path.parent}: {error.strerror}. Set LAMINA_HOME to a "
+            "folder that you may write to."
+        ) from error
+    with file:
         _acquire(file)
         try:
             yield

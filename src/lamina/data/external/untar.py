@@ -195,11 +195,12 @@ def _untar_download(source: Source, archive: Path, folder: Path, *, force: bool)
         )
         archive.parent.mkdir(parents=True, exist_ok=True)
         download(source, archive, expected=expected, force=force, mirrors=source.mirrors)
-        if source.sha256 is None and pin is None:
-            pins.add(source, file_checksum(archive))
         if folder.is_dir():
             shutil.rmtree(folder)
-        return extract(archive, folder)
+        extract(archive, folder)
+        if source.sha256 is None and pin is None:  # what cannot be unpacked is not pinned
+            pins.add(source, file_checksum(archive))
+        return folder
 
 
 @functools.cache

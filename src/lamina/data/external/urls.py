@@ -18,7 +18,7 @@ def home() -> Path:
     """Return the folder for downloads and unpacked data: `$LAMINA_HOME`, else the user's cache."""
     import platformdirs
 
-    return Path(os.environ.get("LAMINA_HOME") or platformdirs.user_cache_dir("lamina"))
+    return Path(os.environ.get("LAMINA_HOME") or platformdirs.user_cache_dir("lamina")).expanduser()
 
 
 class Source(str):
@@ -240,7 +240,7 @@ def find_source(url: str) -> Source:
     """Return the known facts about an address, an attribute name of `URLs`, or a sample's name.
 
     Raises:
-        UnknownNameError: it is neither a known name nor an address.
+        UnknownNameError: it is neither a known name nor the address of a file.
 
     Example:
         >>> find_source("PETS") == find_source(str(URLs.PETS)) == URLs.PETS
@@ -254,6 +254,6 @@ def find_source(url: str) -> Source:
     for name, source in known.items():
         if url in (name, source) or (source.bundled and url == source.sample):
             return source
-    if "://" not in url:
-        raise UnknownNameError("data set", url, known, where="untar_data")
+    if "://" not in str(url) or not Source(url).stem.strip("."):
+        raise UnknownNameError("data set", str(url), known, where="untar_data")
     return Source(url)

@@ -189,6 +189,23 @@ def test_an_archive_that_changed_since_it_was_first_fetched_is_refused(server, a
         untar_data(url, force_download=True)
 
 
+def test_what_cannot_be_unpacked_is_not_pinned(server, archive):
+    server.files["birds.tgz"] = archive[:99]
+    with pytest.raises(ArchiveError, match=r"Delete it and fetch it again"):
+        untar_data(server.url("birds.tgz"))
+    (home() / "archive" / "birds.tgz").unlink()
+    server.files["birds.tgz"] = archive
+    assert untar_data(server.url("birds.tgz")).is_dir()
+
+
+@pytest.mark.parametrize("name", ["birds", "MNIST_TINY"])
+def test_a_home_that_cannot_be_written_to_is_named(birds, monkeypatch, tmp_path, name):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LAMINA_HOME", str(tmp_path / "file"))
+    with pytest.raises(DownloadError, match=r"cannot write into .*file.*\. Set LAMINA_HOME to"):
+        untar_data(birds if name == "birds" else name)
+
+
 def test_the_pin_holds_the_sha256_beside_a_public_md5(birds, archive):
     untar_data(birds)
     pins = json.loads((home() / "archive" / "pins.json").read_text())

@@ -1,10 +1,11 @@
 """The table of known data sets."""
 
 import re
+from pathlib import Path
 
 import pytest
 
-from lamina.data.external.urls import URLs, find_source
+from lamina.data.external.urls import URLs, find_source, home
 from lamina.foundation.errors import UnknownNameError
 
 ALL = {name: getattr(URLs, name) for name in URLs.names()}
@@ -33,6 +34,17 @@ def test_a_bundled_sample_is_found_by_its_own_name():
 def test_an_unknown_name_is_refused():
     with pytest.raises(UnknownNameError, match="Did you mean 'CAMVID'"):
         find_source("CAMVD")
+
+
+@pytest.mark.parametrize("address", ["https://example.org/", "https://example.org/a/..", 3])
+def test_what_names_no_file_is_refused(address):
+    with pytest.raises(UnknownNameError, match=f"unknown data set '{address}'"):
+        find_source(address)
+
+
+def test_the_users_folder_may_be_written_short(monkeypatch):
+    monkeypatch.setenv("LAMINA_HOME", "~/data")
+    assert home() == Path.home() / "data"
 
 
 def test_an_unknown_address_is_taken_as_it_is():
