@@ -50,6 +50,7 @@ _FOUND = {
     "uneven classes": "The largest class has {ratio:.0f} times the items of the smallest.",
     "missing numbers": "Columns with NaN, infinite or missing values: the loss becomes NaN.",
     "constant column": "Columns with the same value everywhere: nothing can be learnt from them.",
+    "empty split": "Nothing is held out here: no epoch tells how well new items do.",
     "NaN in batch": "The first batch has NaN or infinite values.",
     "slow loader": "The loader is the bottleneck: the model would wait for it.",
 }
@@ -67,6 +68,7 @@ _ADVICE = {
     "uneven classes": "Look at figures per class, not accuracy alone; weight loss or items.",
     "missing numbers": "Fill them in (a table: FillMissing among its procs) or leave the rows out.",
     "constant column": "Leave them out.",
+    "empty split": "Hold out some items: RandomSplitter(0.2), or more items.",
     "NaN in batch": "Look for them in the items, and for divisions by zero in the transforms.",
     "slow loader": "Use more workers ({cpus} CPUs here, num_workers={workers} now), make files "
     "smaller beforehand, or move transforms to batch_tfms.",
@@ -187,6 +189,8 @@ def _find_bad_batches(subject: Subject) -> Iterator[Finding]:
             bad += [f"{split.name}: {name}" for name in wrong]
         elif split.name == "train" or split.idxs:
             yield _no_batch(f"The first batch of {split.name}", batch)
+        else:
+            yield from _flag("warning", "empty split", [split.name])
     yield from _flag("error", "NaN in batch", bad)
     if not isinstance(subject.batches[0], Exception):
         header = ["tensor", "shape", "dtype", "device", "MiB", "values"]

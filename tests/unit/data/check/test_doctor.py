@@ -66,6 +66,10 @@ def test_rare_and_uneven_classes_and_those_nobody_validates():
     assert list(found["uneven classes"].items) == ["a: 75"]
 
 
+def test_nothing_held_out():
+    assert list(examined(labelled(CLEAN, 50))["empty split"].items) == ["valid"]
+
+
 def test_missing_labels():
     pairs = [*CLEAN[:10], ("nothing", None), ("nan", float("nan")), *CLEAN[10:]]
     found = examined(labelled(pairs, 42, add_na=True))
