@@ -1,6 +1,6 @@
 """Loaders of pictures for the usual ways in which people keep them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Self, Unpack, cast
@@ -16,7 +16,9 @@ from lamina.data.get import ItemGetter, get_image_files
 from lamina.data.label import ColReader, RegexLabeller, parent_label
 from lamina.data.loaders import DataLoaders, LoadersArgs
 from lamina.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
+from lamina.data.splits.positions import column
 from lamina.foundation.errors import DataError, refuse_unknown
+from lamina.foundation.sequences import listify
 from lamina.foundation.signatures import allowed_keywords, strict
 from lamina.vision.blocks import ImageBlock, MaskBlock
 from lamina.vision.decoding import Decoder
@@ -211,7 +213,8 @@ class ImageDataLoaders(DataLoaders):
             df: A pandas data frame.
             path: The folder of the files.
             fn_col: Column of the file names.
-            label_col: Column of the labels, or several columns: the target is multi-label then.
+            label_col: Column of the labels, of which floats make a number; or several columns: the
+                target is multi-label then.
             folder: Folder under `path`.
             suff: Added to the file names.
             label_delim: Splits several labels in a cell; the target is multi-label too.
@@ -222,9 +225,10 @@ class ImageDataLoaders(DataLoaders):
         split = _random_split(options) if valid_col is None else ColSplitter(valid_col)
         x = ColReader(fn_col, pref=f"{pref.as_posix()}/", suff=suff)
         y = ColReader(label_col, label_delim=label_delim)
-        is_multi = label_delim or isinstance(label_col, list | tuple)
-        block = MultiCategoryBlock() if is_multi else CategoryBlock()
         where = "ImageDataLoaders.from_df"
+        is_multi = label_delim or isinstance(label_col, list | tuple)
+        labels = [[]] if is_multi else column(where, df, label_col, "label_col")
+        block = _block_for(labels)
         return cls._make(where, path, df, y, split, x=x, y=block, **options)
 
     @classmethod
@@ -335,10 +339,15 @@ def _random_split(options: ImageLoaderArgs) -> RandomSplitter:
     return RandomSplitter(0.2 if valid_pct is None else valid_pct, seed=options.get("seed"))
 
 
-def _block_for(labels: Iterable[Any]) -> Any:
-    kinds = list(labels)
+def _block_for(labels: Any) -> Any:
+    """Return the block that all labels ask for; a gap makes whole numbers floats in pandas."""
+    known = labels.dropna() if hasattr(labels, "dropna") else labels
+    kinds = known.tolist() if getattr(known, "ndim", 0) == 1 else list(known)
     if any(isinstance(label, list | tuple | set) for label in kinds):
-        return MultiCategoryBlock()
+        are_floats = all(isinstance(x, float) for label in kinds for x in listify(label))
+        return RegressionBlock() if are_floats and kinds[0] else MultiCategoryBlock()
     are_numbers = all(isinstance(label, Real) for label in kinds)
     are_whole = all(isinstance(label, Integral) for label in kinds)
+    if are_numbers and len(kinds) < len(labels):
+        are_whole = all(label % 1 == 0 for label in kinds)
     return RegressionBlock() if are_numbers and not are_whole else CategoryBlock()

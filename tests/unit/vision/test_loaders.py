@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from torch import nn
 
@@ -43,6 +44,7 @@ LABELS = {
     "words": (["cat", "dog"], SingleLabel(vocab=["cat", "dog"])),
     "whole numbers": ([0, 1], SingleLabel(vocab=[0, 1])),
     "numbers": ([0.5, 2], Regression(n_out=1)),
+    "several numbers": ([[0.5, 1.0], [2.0, 0.0]], Regression(n_out=2)),
     "lists, the first of one label": ([["x"], ["x", "y"]], MultiLabel(vocab=["x", "y"])),
 }
 
@@ -52,6 +54,32 @@ def test_all_labels_decide_the_kind_of_target(folder, names, kind):
     labels, task = LABELS[kind]
     dls = ImageDataLoaders.from_lists(folder, names, labels * 6, **OPTIONS)
     assert dls.task == task
+
+
+@pytest.mark.parametrize(
+    ("labels", "task"),
+    [
+        ([0.5, 2.0], Regression(n_out=1)),
+        ([1.0, 2.0, np.nan], SingleLabel(vocab=[1.0, 2.0])),
+        (["cat", "dog"], SingleLabel(vocab=["cat", "dog"])),
+    ],
+)
+def test_a_column_of_labels_decides_too(folder, table, labels, task):
+    table["label"] = labels * (12 // len(labels))
+    dls = ImageDataLoaders.from_df(table, folder, valid_col="held", **OPTIONS)
+    assert dls.task == task
+
+
+def test_a_tensor_of_numbers_is_no_list_of_classes(folder, names):
+    dls = ImageDataLoaders.from_lists(folder, names, torch.arange(12) / 2, **OPTIONS)
+    assert dls.task == Regression(n_out=1)
+
+
+def test_unlabelled_cells_have_no_label(folder, table):
+    table["label"] = ["cat dog", "dog", None, " cat", "", np.nan] * 2
+    dls = ImageDataLoaders.from_df(table, folder, label_delim=" ", valid_col="held", **OPTIONS)
+    assert dls.vocab == ["cat", "dog"]
+    assert not dls.valid_ds[2][1].any()
 
 
 def test_the_kind_of_target_can_be_chosen(folder, names):
