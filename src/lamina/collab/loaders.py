@@ -10,9 +10,11 @@ from lamina.data.split import RandomSplitter
 from lamina.foundation.errors import DataError, UnknownNameError, refuse_unknown
 from lamina.foundation.signatures import allowed_keywords
 from lamina.tabular.core import Tabular
+from lamina.tabular.dates import Datepart
 from lamina.tabular.features import cont_cat_split
 from lamina.tabular.loader import TabularDataLoader
 from lamina.tabular.loaders import TabularDataLoaders
+from lamina.tabular.procs import Categorify, FillMissing, Normalize
 from lamina.tabular.recipe import names_of
 
 __all__ = ["CollabDataLoaders"]
@@ -57,6 +59,8 @@ class CollabDataLoaders(TabularDataLoaders):
     ) -> Self:
         """From a frame with a row per rating.
 
+        Columns of dates become features as the parts of dates; see `Datepart`.
+
         Args:
             ratings: the frame.
             valid_pct: the fraction for validation.
@@ -75,6 +79,7 @@ class CollabDataLoaders(TabularDataLoaders):
         Raises:
             UnknownNameError: a column is missing.
             UnknownArgumentError: an option is not known.
+            DataError: rows lack their user or item, or columns cannot be joined.
         """
         refuse_options(f"{cls.__name__}.from_df", options, TabularDataLoader, _NAMED)
         df = _pandas(ratings)
@@ -83,13 +88,18 @@ class CollabDataLoaders(TabularDataLoaders):
         df, item_columns = _joined(df, item, item_features, "item_features")
         extra = [*user_columns, *item_columns, *names_of(time_name)]
         _require(df, extra)
-        conts, cats = cont_cat_split(df[extra]) if extra else ([], [])
+        dates = [name for name in extra if df[name].dtype.kind == "M"]
+        conts, cats = cont_cat_split(df[[name for name in extra if name not in dates]])
+        procs = [Categorify, FillMissing, Normalize, *([Datepart(dates)] if dates else [])]
         df = df.assign(**{rating: 1.0}) if implicit else df
         splits = (splitter or RandomSplitter(valid_pct, seed=options.get("seed")))(df)
-        to = Tabular(df, None, [user, item, *cats], conts, rating, RegressionBlock(), splits)
+        names = [user, item, *cats]
+        to = Tabular(df, procs, names, conts, rating, RegressionBlock(), splits)
         parts = (to.subset(i) for i in range(to.n_subsets))
         dls = cls.from_dsets(*parts, path=path, **options)
-        dls.item_columns = item_columns
+        starts = tuple(f"{name}_" for name in dates if name in item_columns)
+        parts_of_dates = [n for n in (*to.cat_names, *to.cont_names) if str(n).startswith(starts)]
+        dls.item_columns = [*item_columns, *parts_of_dates]
         return dls
 
     @classmethod
@@ -116,6 +126,7 @@ _NAMED = (
 def _pandas(frame: Any) -> Any:
     import pandas as pd
 
+    frame = frame.collect() if hasattr(frame, "collect") else frame  # of polars
     return frame.to_pandas() if hasattr(frame, "to_pandas") else pd.DataFrame(frame)
 
 
@@ -129,6 +140,15 @@ def _names(df: Any, given: tuple[Any, Any, Any], *, implicit: bool) -> tuple[Any
     pairs = zip(given[:needed], df.columns[:needed], strict=True)
     names = [first if name is None else name for name, first in pairs]
     _require(df, names)
+    if len(set(names)) < needed:
+        raise DataError(f"CollabDataLoaders: {names} are not {needed} different columns.")
+    for name in names[:2]:
+        gaps = df[name].isna().to_numpy()
+        if gaps.any():
+            raise DataError(
+                f"CollabDataLoaders: column {name!r} is empty in {gaps.sum():,} rows, first in row "
+                f"{gaps.argmax()}. Leave these rows out: they tell nothing of a user or item."
+            )
     return names[0], names[1], CHOSEN if implicit else names[2]
 
 
@@ -155,4 +175,10 @@ def _joined(df: Any, key: Any, features: Any, argument: str) -> tuple[Any, list[
             f"CollabDataLoaders: {argument} and the ratings both have a column {both[0]!r}. "
             "Rename one."
         )
-    return df.merge(side, on=key, how="left", validate="many_to_one"), names
+    try:
+        return df.merge(side, on=key, how="left", validate="many_to_one"), names
+    except ValueError as error:  # of pandas: other types
+        raise DataError(
+            f"CollabDataLoaders: {key!r} is {side[key].dtype} in {argument}, but {df[key].dtype} "
+            "in the ratings. Convert one of them with astype."
+        ) from error

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lamina.foundation.errors import UnknownNameError
+from lamina.foundation.errors import ContractError, UnknownNameError
 from lamina.foundation.registry import savable
 from lamina.foundation.seeding import base_seed, derive
 from lamina.foundation.signatures import strict
@@ -76,10 +76,15 @@ class NegativeSampling(Callback):
         n: items per row.
         exclude_seen: whether items of the user's training rows are drawn anew; after three tries
             the last drawn stays.
+
+    Raises:
+        ContractError: `n` is below 1.
     """
 
     def __init__(self, n: int = 1, *, exclude_seen: bool = True) -> None:
         super().__init__()
+        if n < 1:
+            raise ContractError(f"NegativeSampling: n is {n}. Draw at least 1 item per row.")
         self.n, self.exclude_seen = n, exclude_seen
         self._keys: Tensor | None = None
 

@@ -9,6 +9,7 @@ from lamina.data.splits.positions import Split, values_of
 from lamina.foundation.errors import DataError
 from lamina.foundation.registry import savable
 from lamina.foundation.signatures import strict
+from lamina.tabular.encoding.frames import factorize, is_gap
 
 __all__ = ["LeaveLastOut"]
 
@@ -41,13 +42,32 @@ class LeaveLastOut:
             raise DataError(f"LeaveLastOut: n is {self.n}. Expected at least 1.")
 
     def __call__(self, items: Any) -> Split:
-        """Return the positions for training and for validation, in the order of the rows."""
-        users = np.asarray(values_of("LeaveLastOut", "user", items, self.user))
-        times = np.asarray(values_of("LeaveLastOut", "time", items, self.time))
-        codes = np.unique(users, return_inverse=True)[1]
+        """Return the positions for training and for validation, in the order of the rows.
+
+        Raises:
+            DataError: a row has no user or no time.
+        """
+        users, times = (
+            _without_gaps(name, values_of("LeaveLastOut", name, items, given))
+            for name, given in (("user", self.user), ("time", self.time))
+        )
+        codes, times = factorize(_objects(users))[0].numpy(), np.asarray(times)
         order = np.lexsort((times, codes))
         counts = np.bincount(codes) if len(codes) else np.zeros(0, int)
         from_end = np.cumsum(counts)[codes[order]] - np.arange(len(order))
         is_last = np.empty(len(order), bool)
         is_last[order] = (from_end <= self.n) & (counts[codes[order]] > self.n)
         return np.flatnonzero(~is_last).tolist(), np.flatnonzero(is_last).tolist()
+
+
+def _without_gaps(name: str, values: list[Any]) -> list[Any]:
+    odd = [i for i, value in enumerate(values) if is_gap(value)]
+    if odd:
+        raise DataError(f"LeaveLastOut: row {odd[0]} has no {name}. Leave such rows out.")
+    return values
+
+
+def _objects(values: list[Any]) -> np.ndarray:
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -12,7 +13,12 @@ from lamina.collab.learner import collab_learner
 from lamina.collab.loaders import CollabDataLoaders
 from lamina.collab.metrics import ranking_metrics
 from lamina.collab.splits import LeaveLastOut
-from lamina.foundation.errors import DataError, UnknownArgumentError, UnknownNameError
+from lamina.foundation.errors import (
+    ContractError,
+    DataError,
+    UnknownArgumentError,
+    UnknownNameError,
+)
 from lamina.train.persistence import load_learner
 
 
@@ -54,10 +60,33 @@ def test_recommended_items_are_unseen_and_best_first(learn, ratings):
     assert not seen & set(zip(everyone["user"], everyone["film"], strict=True))
 
 
+def test_users_may_come_in_any_sequence(learn):
+    expected = learn.recommend([0, 3], k=2)
+    for users in (np.array([0, 3]), pd.Series([0, 3]), (0, 3)):
+        pd.testing.assert_frame_equal(learn.recommend(users, k=2), expected)
+    assert learn.recommend([], k=2).columns.tolist() == ["user", "film", "score"]
+    assert len(learn.recommend([], k=2)) == 0
+
+
+def test_a_model_in_training_stays_so(learn):
+    learn.model.train()
+    learn.recommend(0, k=1)
+    learn.similar_items(0, k=1)
+    assert learn.model.training
+
+
+def test_users_of_another_kind_are_refused(learn):
+    for unknown in ("error", "popular"):
+        with pytest.raises(DataError, match=r"user '0' \(str\), .* such as 0\. Convert it to int"):
+            learn.recommend("0", unknown=unknown)
+    with pytest.raises(UnknownNameError, match="Did you mean 'popular'"):
+        learn.recommend(0, unknown="popula")
+
+
 def test_unknown_users_are_refused_or_get_what_is_popular(learn):
     with pytest.raises(UnknownNameError, match="user"):
-        learn.recommend("nobody")
-    films = learn.recommend("nobody", k=1, unknown="popular")["film"]
+        learn.recommend(99)
+    films = learn.recommend(99, k=1, unknown="popular")["film"]
     counts = learn.model.catalogue.counts
     assert counts[films[0] + 1] == counts.max()
 
@@ -97,6 +126,8 @@ def test_features_speak_for_a_new_user(ratings):
     learn = fitted(ratings, learner={"y_range": (0, 5.5)}, **options)
     films = learn.recommend({"club": "odds"}, k=3, exclude_seen=False)["film"]
     assert all(film % 2 for film in films)
+    film = learn.recommend(99, k=1, unknown="popular")["film"][0]
+    assert learn.model.catalogue.counts[film + 1] == learn.model.catalogue.counts.max()
 
 
 def test_layers_take_further_columns(ratings):
@@ -104,6 +135,58 @@ def test_layers_take_further_columns(ratings):
     learn = fitted(ratings, 30, 0.03, learner={"use_nn": True, "y_range": (0, 5.5)}, **options)
     assert learn.recommend(0, k=2, exclude_seen=False).shape == (2, 2)
     assert learn.validate()[0] < 1.5
+
+
+def test_dates_of_users_items_and_rows_are_features(ratings, tmp_path):
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(ratings["time"], "D")
+    films = pd.DataFrame({"film": range(12), "made": pd.date_range("1990", periods=12, freq="YE")})
+    options = {"time_name": "day", "item_features": films}
+    learn = fitted(ratings.assign(day=days), epochs=1, **options)
+    items = {learn.dls.cat_names[i] for i in learn.model.item_cats}
+    items |= {learn.dls.cont_names[i] for i in learn.model.item_conts}
+    assert {"made_Month", "made_Elapsed"} <= items
+    assert not any(name.startswith("day") for name in items)
+    loaded = load_learner(learn.export(tmp_path / "dates.lamina"))
+    row = {"user": 0, "day": pd.Timestamp("2031-05-05")}
+    found, expected = (x.recommend(row, k=3, exclude_seen=False) for x in (loaded, learn))
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_rows_without_a_user_or_item_are_refused(ratings):
+    for name in ("user", "film"):
+        with pytest.raises(DataError, match=rf"column '{name}' is empty in 1 rows, first in row 2"):
+            CollabDataLoaders.from_df(
+                ratings.assign(**{name: ratings[name].where(ratings.time != 2)})
+            )
+
+
+def test_features_and_ratings_must_fit(ratings):
+    people = pd.DataFrame({"user": [*"abc"], "club": [*"xyz"]})
+    with pytest.raises(DataError, match=r"'user' is (str|object) in user_features, but int64 in"):
+        CollabDataLoaders.from_df(ratings, user_features=people)
+    with pytest.raises(
+        DataError, match=r"\['user', 'user', 'rating'\] are not 3 different columns"
+    ):
+        CollabDataLoaders.from_df(ratings, user_name="user", item_name="user", rating_name="rating")
+
+
+def test_choices_need_something_to_be_compared_with(ratings):
+    dls = CollabDataLoaders.from_df(ratings, implicit=True, device="cpu")
+    with pytest.raises(ContractError, match=r"n is 0\. Draw at least 1"):
+        collab_learner(dls, objective="bpr", negatives=0)
+
+
+def test_measures_leave_out_what_training_had_and_keep_their_names():
+    rows = [(u, f) for u in range(6) for f in range(4)]
+    table = pd.DataFrame([*rows, (0, 1), (5, 9), (0, 9)], columns=["user", "film"])
+    splits = [list(range(24)), [24]], [[*range(24), 25], [24, 26]]
+    learners = [fitted(table, 1, implicit=True, splitter=lambda _, s=s: s) for s in splits]
+    with pytest.raises(DataError, match=r"no row is relevant.*but not together\. Lower"):
+        learners[0].evaluate_ranking(k=3)
+    assert learners[1].evaluate_ranking(k=50) == pytest.approx(
+        {f"{name}@50": 1 for name in ("recall", "ndcg", "map", "mrr", "hit_rate")}
+        | {"coverage@50": 1 / 5}
+    )
 
 
 def test_wrong_names_are_refused(ratings):
@@ -133,6 +216,9 @@ def test_the_last_row_of_each_user_is_left_out():
     assert splitter(df) == ([0, 2, 3], [1])
     with pytest.raises(DataError):
         LeaveLastOut("user", "time", n=0)
+    for name in ("user", "time"):
+        with pytest.raises(DataError, match=rf"row 2 has no {name}\. Leave such rows out"):
+            splitter(df.assign(**{name: [1, 2, None, 3]}))
 
 
 def plain(hits, relevant, k):

@@ -86,6 +86,6 @@ def test_files_and_other_frames_give_the_same_batches(ratings, tmp_path):
     ratings.to_csv(tmp_path / "ratings.csv", index=False)
     expected = make(ratings).valid.dataset.tensors
     from_csv = CollabDataLoaders.from_csv(tmp_path / "ratings.csv", bs=64, seed=1, device="cpu")
-    for other in (from_csv, make(polars.from_pandas(ratings))):
+    for other in (from_csv, make(polars.from_pandas(ratings).lazy())):
         for one, two in zip(other.valid.dataset.tensors, expected, strict=True):
             assert torch.equal(one, two)
