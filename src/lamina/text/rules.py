@@ -70,8 +70,9 @@ _REPEATED = re.compile(r"(\S)(\1{2,})")
 _REPEATED_WORDS = re.compile(r"(?:\s|^)(\w+)\s+((?:\1\s+)+)\1(\s|\W|$)")
 _SPACES = re.compile(r" {2,}")
 # Both find whole words between spaces: that one begins there is looked up behind its first letter.
-_CAPITALS = re.compile(r"[A-Z](?<!\S[A-Z])[A-Z]*[^a-z\s]*(?!\S)")
-_CAPITALIZED = re.compile(r"[A-Z](?<!\S[A-Z])[^A-Z\s]*(?!\S)")
+# Nothing is given back (`*+`), so that a long word costs no more than its letters.
+_CAPITALS = re.compile(r"[A-Z](?<!\S[A-Z])[^a-z\s]*+(?!\S)")
+_CAPITALIZED = re.compile(r"[A-Z](?<!\S[A-Z])[^A-Z\s]*+(?!\S)")
 
 
 @savable

@@ -1,3 +1,5 @@
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +86,14 @@ def test_any_text_ends_small_and_marked(text):
 
     assert found.startswith("xxbos")
     assert not any("A" <= sign <= "Z" for sign in found)
+
+
+@pytest.mark.parametrize("long", ["AB" * 50_000 + "a", "Ab" * 50_000, "A" + "b1" * 50_000 + "C"])
+def test_a_long_word_takes_no_longer_than_its_letters(long):
+    start = process_time()
+    replace_maj(replace_all_caps(long))
+
+    assert process_time() - start < 1
 
 
 @given(st.text("aB !", max_size=40))
