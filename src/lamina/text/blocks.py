@@ -11,8 +11,8 @@ from lamina.foundation.signatures import signature_names, strict
 from lamina.text import check, show  # noqa: F401  # what the doctor looks for, how texts are shown
 from lamina.text.huggingface.tokenizer import PretrainedTokenizer
 from lamina.text.lm_loader import LMDataLoader
-from lamina.text.padding import PadChunk, PadInput, ReverseText
-from lamina.text.rules import Rule
+from lamina.text.padding import PAD_IDX, PadChunk, PadInput, ReverseText
+from lamina.text.rules import PAD, Rule
 from lamina.text.sorted_loader import SortedDL
 from lamina.text.tokenize import Columns, Tokenizer
 from lamina.text.vocab import Numericalize
@@ -98,6 +98,8 @@ class TextBlock(TransformBlock):
             words = _own_words(tok, words)
             tokenizer = replace(tokenizer, tok=tok.of_stream()) if is_lm else tokenizer
             padding = PadInput(tok.pad_idx, pad_first=tok.pad_first)
+        else:
+            _check_padding(options.get("special_toks") if words is None else words)
         numbers = Numericalize(words, is_lm=is_lm, **options)
         reverse = [ReverseText()] if backwards else []
         super().__init__(
@@ -177,6 +179,13 @@ def _own_words(tok: PretrainedTokenizer, words: list[str] | None) -> list[str]:
             "TextBlock: a vocabulary is given for a tokenizer that brings its own. Leave it out."
         )
     return tok.vocab
+
+
+def _check_padding(first: Sequence[str] | None) -> None:
+    """Refuse a vocabulary in which the number of the padding is that of a word."""
+    if first is not None and list(first[PAD_IDX : PAD_IDX + 1]) != [PAD]:
+        advice = f"so it must be {PAD!r}, where make_vocab puts it. It begins with {first[:3]}."
+        raise ContractError(f"TextBlock: token {PAD_IDX} is left out by models, {advice}")
 
 
 def _parted(options: Any) -> tuple[dict[str, Any], dict[str, Any]]:

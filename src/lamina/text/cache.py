@@ -16,10 +16,10 @@ from typing import Any
 import torch
 
 from lamina.data.external.urls import home
-from lamina.foundation.errors import MissingExtraError
 from lamina.foundation.paths import atomic_write
 from lamina.tensor.codec import encode
 from lamina.text.tokenizers.corpus import Corpus, Run, TokenizedTexts
+from lamina.text.tokenizers.library import library
 
 __all__ = ["cache_folder", "cache_key", "read_cache", "write_cache"]
 
@@ -63,7 +63,7 @@ def write_cache(file: Path, runs: Iterable[Run], corpus: Corpus) -> None:
         runs: The texts; taking one from it makes it.
         corpus: What numbers them.
     """
-    pa = _arrow()
+    pa = library("pyarrow")
     schema = pa.schema([("ids", pa.list_(pa.int32()))])
     file.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(file) as temporary:
@@ -75,7 +75,7 @@ def write_cache(file: Path, runs: Iterable[Run], corpus: Corpus) -> None:
     words = pa.table({"word": pa.array(corpus.words), "count": pa.array(corpus.counts)})
     words = words.replace_schema_metadata({"check": str(check)})
     with atomic_write(_words_of(file)) as temporary:
-        pa.feather.write_feather(words, str(temporary))
+        library("pyarrow.feather").write_feather(words, str(temporary))
 
 
 def read_cache(file: Path) -> TokenizedTexts | None:
@@ -86,9 +86,9 @@ def read_cache(file: Path) -> TokenizedTexts | None:
     """
     if not (file.exists() and _words_of(file).exists()):
         return None
-    pa = _arrow()
+    pa = library("pyarrow")
     with suppress(pa.ArrowInvalid, OSError, KeyError, TypeError):
-        words = pa.feather.read_table(str(_words_of(file)))
+        words = library("pyarrow.feather").read_table(str(_words_of(file)))
         if words.schema.metadata[b"check"] == str(_check_sum(file)).encode():
             reader = pa.ipc.open_file(pa.memory_map(str(file)))
             counts = words["count"].to_numpy()
@@ -112,12 +112,3 @@ def _check_sum(file: str | Path) -> int:
 
 def _words_of(file: Path) -> Path:
     return file.with_suffix(".words.arrow")
-
-
-def _arrow() -> Any:
-    try:
-        import pyarrow as pa
-        import pyarrow.feather
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "text") from error
-    return pa

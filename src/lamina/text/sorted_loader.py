@@ -90,7 +90,7 @@ class SortedDL(TfmdDL):
     @property
     def item_order(self) -> list[int] | None:
         """Which item comes when in a pass that is not shuffled; None if its order is another."""
-        is_own = self._is_own_order() and not (self.shuffle or self.drop_last)
+        is_own = "get_idxs" not in vars(self) and not (self.shuffle or self.drop_last)
         return list(self.get_idxs() or ()) if is_own else None
 
     def get_idxs(self) -> Sequence[Any] | None:
@@ -130,9 +130,6 @@ class SortedDL(TfmdDL):
 
     def _longest_first(self, idxs: Sequence[int]) -> list[int]:
         return sorted(idxs, key=lambda i: -self.res[i])
-
-    def _is_own_order(self) -> bool:
-        return "get_idxs" not in vars(self)
 
 
 def _sizes(dataset: Any, sort_func: SizeOf | None) -> list[int]:

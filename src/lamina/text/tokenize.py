@@ -7,7 +7,7 @@ classifier.
 
 from array import array
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count, islice
@@ -18,7 +18,7 @@ from lamina.data.get import get_files
 from lamina.data.label import ColReader
 from lamina.data.transform import ItemTransform, decodes, encodes
 from lamina.foundation.collections import L
-from lamina.foundation.errors import ContractError, DataError
+from lamina.foundation.errors import ContractError, DataError, ItemError, UnknownNameError
 from lamina.foundation.parallel import num_cpus
 from lamina.foundation.progress import track
 from lamina.foundation.registry import savable
@@ -44,6 +44,7 @@ __all__ = [
 
 _RUN = 1000  # texts that a process takes at a time
 _IN_MEMORY = 20_000  # texts from which they are kept in a file unless said otherwise
+_GAPS = ("None", "nan", "<NA>", "NaT")  # what a cell without a value is written as
 _Counted: TypeAlias = tuple[array, array, list[str]]
 
 Rules: TypeAlias = Sequence[Rule] | None
@@ -99,6 +100,8 @@ def tokenize_texts(
         >>> found[0], found.counter["film"]
         (['xxbos', 'a', 'fine', 'film'], 2)
     """
+    if isinstance(texts, str):
+        raise ContractError("tokenize_texts: got one text instead of several. Put it in a list.")
     listed: Sequence[Any] = texts if isinstance(texts, Sequence) else list(texts)
     cut = TokenizeWithRules(SpacyTokenizer() if tok is None else tok, rules)
     _train(cut, listed)
@@ -181,6 +184,11 @@ def tokenize_df(
         The other columns with the tokens and their number (`text_length`), and how often each token
         occurs.
 
+    Raises:
+        DataError: A cell has no text.
+        UnknownNameError: There is no such column.
+        ContractError: A column that is kept has the name of that for the tokens.
+
     Example:
         >>> import pandas as pd
         >>> frame, count = tokenize_df(pd.DataFrame({"text": ["so so so"], "label": [1]}), "text")
@@ -189,9 +197,13 @@ def tokenize_df(
     """
     names = _names(df, text_cols)
     marked = len(names) > 1 if mark_fields is None else mark_fields
-    texts = [join_fields(row, marked) for row in df[names].itertuples(index=False, name=None)]
+    rows = df[names].itertuples(index=False, name=None)
+    texts = list(_each(lambda row: join_fields(row, marked), rows))
     found = tokenize_texts(texts, n_workers, rules, tok, cache=cache, progress=progress)
     out = df[[name for name in df.columns if name not in names]].copy()
+    if tok_text_col in out.columns:
+        what = f"the tokens would replace the column {tok_text_col!r}, which is none of {names}"
+        raise ContractError(f"tokenize_df: {what}. Give another name as tok_text_col.")
     out[tok_text_col] = list(found)
     out[f"{tok_text_col}_length"] = found.lengths
     return out, found.counter
@@ -204,10 +216,14 @@ def join_fields(fields: Iterable[Any], mark_fields: bool) -> str:  # noqa: FBT00
         fields: The values.
         mark_fields: Whether `xxfld` and a number come before each.
 
+    Raises:
+        DataError: A column has no value.
+
     Example:
         >>> join_fields(["Title", "Story"], True)
         'xxfld 1 Title xxfld 2 Story'
     """
+    fields = [text_of(x) if str(x) in _GAPS and not isinstance(x, str) else x for x in fields]
     if not mark_fields:
         return " ".join(map(str, fields))
     return " ".join(f"{FLD} {i} {field}" for i, field in enumerate(fields, 1))
@@ -217,18 +233,20 @@ def text_of(x: Any) -> str:
     """Return a text, or the content of its file.
 
     Raises:
-        DataError: It is neither, or the file is not in UTF-8.
+        DataError: It is neither, or not in UTF-8, or has signs that UTF-8 lacks.
     """
-    if isinstance(x, str):
-        return str(x)
-    if isinstance(x, Path):
-        try:
-            return x.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"tokenize: {x} is not in UTF-8 ({error}). Convert it, or read the texts yourself "
-                "and pass them."
-            ) from error
+    try:
+        if isinstance(x, str):
+            x.encode()  # halves of signs, which no tokenizer takes
+            return str(x)
+        if isinstance(x, Path):
+            return x.read_text(encoding="utf-8-sig")
+    except UnicodeError as error:
+        which = x if isinstance(x, Path) else "the text"
+        raise DataError(
+            f"tokenize: {which} is not in UTF-8 ({error}). Convert it, or read and mend the texts "
+            "yourself and pass them."
+        ) from error
     raise DataError(
         f"tokenize: got {type(x).__name__} {x!r:.60} where a text was expected. Fill gaps first, "
         "such as with df.fillna('')."
@@ -351,7 +369,7 @@ class Tokenizer(ItemTransform, overrides_verbs=True):
         return next(iter(self._cut([text_of(text)])))
 
     def _all_of(self, items: Any) -> list[str | Path]:
-        raw = (self._raw(item) for item in ([] if items is None else items))
+        raw = _each(self._raw, [] if items is None else items)
         return [text for text in raw if isinstance(text, str | Path)]
 
     def _raw(self, x: Any) -> str | Path | list[str] | L[str]:
@@ -368,9 +386,7 @@ class Tokenizer(ItemTransform, overrides_verbs=True):
             return text_of(x)
         fields = ColReader(list(cols))(x)
         if len(fields) == 1 and not marked:
-            return (
-                self._raw(fields[0]) if isinstance(fields[0], list | Path) else text_of(fields[0])
-            )
+            return fields[0] if isinstance(fields[0], list | Path) else text_of(fields[0])
         return join_fields(fields, marked)
 
 
@@ -392,19 +408,19 @@ def _runs(
 ) -> Iterator[Run]:
     """Tokenize texts run by run; what has been made waits for at most a few runs."""
     starts = range(0, len(texts), _RUN)
-    todo = (texts[i : i + _RUN] for i in starts)
+    todo = ((i, texts[i : i + _RUN]) for i in starts)
     n = min(num_cpus() if n_workers is None else n_workers, len(starts))
-    done = (_tokens(cut, run) for run in todo) if n < 2 else _in_processes(cut, todo, n)
+    done = (_tokens(cut, *run) for run in todo) if n < 2 else _in_processes(cut, todo, n)
     shown = track(done, len(starts), "tokenize") if progress else done
     yield from (corpus.add(*found) for found in shown)
 
 
 def _in_processes(cut: TokenizeWithRules, todo: Iterator[Any], n: int) -> Iterator[_Counted]:
     with ProcessPoolExecutor(n, initializer=_begin, initargs=(cut,)) as pool:
-        waiting = deque(pool.submit(_tokens_here, run) for run in islice(todo, 2 * n))
+        waiting = deque(pool.submit(_tokens_here, *run) for run in islice(todo, 2 * n))
         while waiting:
             found = waiting.popleft().result()
-            waiting.extend(pool.submit(_tokens_here, run) for run in islice(todo, 1))
+            waiting.extend(pool.submit(_tokens_here, *run) for run in islice(todo, 1))
             yield found
 
 
@@ -415,18 +431,27 @@ def _begin(cut: TokenizeWithRules) -> None:
     _here[:] = [cut]
 
 
-def _tokens_here(texts: Sequence[Any]) -> _Counted:
-    return _tokens(_here[0], texts)
+def _tokens_here(start: int, texts: Sequence[Any]) -> _Counted:
+    return _tokens(_here[0], start, texts)
 
 
-def _tokens(cut: TokenizeWithRules, texts: Sequence[Any]) -> _Counted:
+def _tokens(cut: TokenizeWithRules, start: int, texts: Sequence[Any]) -> _Counted:
     """Tokenize some texts; the tokens come as places in the list of the different ones."""
     index: defaultdict[str, int] = defaultdict(count().__next__)
     sizes, ids = array("i"), array("i")
-    for tokens in cut(map(text_of, texts)):
+    for tokens in cut(_each(text_of, texts, start)):
         sizes.append(len(tokens))
         ids.extend(map(index.__getitem__, tokens))
     return sizes, ids, list(index)
+
+
+def _each(read: Callable[[Any], Any], items: Iterable[Any], start: int = 0) -> Iterator[Any]:
+    """Read items; an error says which one it was."""
+    for i, item in enumerate(items, start):
+        try:
+            yield read(item)
+        except DataError as error:
+            raise ItemError(f"{error} It is item {getattr(item, 'name', i)}.", item) from error
 
 
 def _is_keepable(cut: TokenizeWithRules) -> bool:
@@ -440,6 +465,10 @@ def _is_keepable(cut: TokenizeWithRules) -> bool:
 
 def _names(df: Any, columns: Columns) -> list[Any]:
     listed = [columns] if isinstance(columns, int | str) else list(columns)
-    return [
+    names = [
         df.columns[col] if isinstance(col, int) and col not in df.columns else col for col in listed
     ]
+    for name in names:
+        if name not in df.columns:
+            raise UnknownNameError("column", name, map(str, df.columns), where="tokenize_df")
+    return names

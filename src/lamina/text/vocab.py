@@ -46,7 +46,7 @@ def make_vocab(
     """
     special = SPECIAL_TOKENS if special_toks is None else tuple(special_toks)
     known = set(special)
-    frequent = [tok for tok, n in count.most_common() if n >= min_freq and tok not in known]
+    frequent = [t for t, n in Counter(count).most_common() if n >= min_freq and t not in known]
     vocab = [*special, *frequent[: max(0, max_vocab - len(special))]]
     return vocab + [_FAKE] * (-len(vocab) % 8)
 

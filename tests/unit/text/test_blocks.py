@@ -150,6 +150,10 @@ def test_mistakes_are_named():
         TextBlock(["a"], ["b"])
     with pytest.raises(ContractError, match="5 cannot tokenize"):
         TextBlock(5)
+    with pytest.raises(ContractError, match=r"must be 'xxpad', .* begins with \['a', 'b', 'xx"):
+        TextBlock(["a", "b", "xxpad"])
+    with pytest.raises(ContractError, match="must be 'xxpad'"):
+        TextBlock.from_df("text", special_toks=["xxunk"])
 
 
 def test_the_doctor_finds_empty_and_unknown_texts():

@@ -3,7 +3,13 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from lamina.foundation.errors import ContractError, DataError, UnknownArgumentError
+from lamina.foundation.errors import (
+    ContractError,
+    DataError,
+    ItemError,
+    UnknownArgumentError,
+    UnknownNameError,
+)
 from lamina.text import tokenize
 from lamina.text.cache import cache_key
 from lamina.text.tables import load_tokenized_csv, tokenize_csv
@@ -118,6 +124,39 @@ def test_mistakes_are_named():
         tokenize_csv("texts.csv", "text", n_worker=1)
     with pytest.raises(DataError, match=r"got float nan where a text was expected\. Fill gaps"):
         tokenize_texts(["a", float("nan")], 0)
+
+
+@pytest.mark.parametrize("columns", ["text", ["title", "text"]])
+@pytest.mark.parametrize("gap", [None, float("nan"), pd.NA])
+def test_gaps_are_no_words(gap, columns):
+    frame = pd.DataFrame({"title": ["A"] * 3, "text": ["b", "c", gap]}, index=[7, 8, 9])
+    with pytest.raises(ItemError, match=r"where a text was expected\. Fill .* It is item 2\."):
+        tokenize_df(frame, columns, 0)
+    with pytest.raises(ItemError, match=r"Fill gaps first.* It is item 9\."):
+        Tokenizer.from_df(columns).setup([frame.loc[i] for i in frame.index])
+
+
+def test_what_is_wrong_in_a_later_run_is_named(monkeypatch):
+    monkeypatch.setattr("lamina.text.tokenize._RUN", 2)
+    with pytest.raises(ItemError, match=r"got NoneType None .* It is item 4\."):
+        tokenize_texts([*TEXTS[:4], None], 0)
+    with pytest.raises(ItemError, match=r"the text is not in UTF-8 .*mend.* It is item 1\."):
+        tokenize_texts(["a", "b \ud83d"], 0)
+    with pytest.raises(ContractError, match="one text instead of several"):
+        tokenize_texts("a fine film")
+
+
+def test_columns_are_named_and_not_replaced():
+    with pytest.raises(UnknownNameError, match=r"unknown column 'txt'\. Did you mean 'text'"):
+        tokenize_df(FRAME, ["title", "txt"])
+    with pytest.raises(ContractError, match=r"would replace the column 'text'.*Give another"):
+        tokenize_df(FRAME, "title", 0)
+
+
+def test_the_mark_at_the_beginning_of_a_file_is_no_letter(tmp_path):
+    (tmp_path / "marked.txt").write_text("A film", encoding="utf-8-sig")
+
+    assert tokenize_files([tmp_path / "marked.txt"], n_workers=0)[0] == ["xxbos", "a", "film"]
 
 
 def test_files_that_are_not_utf8_are_named(tmp_path):

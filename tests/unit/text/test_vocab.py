@@ -27,6 +27,10 @@ def test_size_is_a_multiple_of_eight(n, size):
     assert vocab.count("xxfake") == size - 9 - n
 
 
+def test_counts_may_be_a_plain_dict():
+    assert make_vocab({"b": 3, "a": 4})[9:11] == ["a", "b"]
+
+
 def test_vocabulary_is_cut_at_its_size():
     vocab = make_vocab(Counter({str(i): 9 for i in range(50)}), max_vocab=16)
 

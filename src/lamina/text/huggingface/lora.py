@@ -10,7 +10,7 @@ from torch import nn
 
 from lamina.foundation.errors import ContractError, refuse_unknown
 from lamina.text.huggingface.groups import head_names, layer_names
-from lamina.text.huggingface.library import library
+from lamina.text.tokenizers.library import library
 
 __all__ = ["adapt", "lora_settings", "merged"]
 
@@ -49,12 +49,8 @@ def lora_settings(lora: Any) -> dict[str, Any]:
     plain = kind()
     given = {f.name: value for f in fields(lora) if (value := getattr(lora, f.name)) is not None}
     ignored = (
-        "peft_type",
-        "task_type",
-        "base_model_name_or_path",
-        "inference_mode",
-        "peft_version",
-    )
+        "peft_type", "task_type", "base_model_name_or_path", "inference_mode", "peft_version",
+    )  # fmt: skip
     odd = [k for k, v in given.items() if k not in _SETTINGS and v != getattr(plain, k, None)]
     refuse_unknown("lora", [name for name in odd if name not in ignored], _SETTINGS)
     return {k: _listed(v) for k, v in given.items() if k in _SETTINGS}

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from lamina.foundation.errors import BundleError, ContractError, refuse_unknown
 from lamina.foundation.registry import savable
-from lamina.text.huggingface.library import library
 from lamina.text.huggingface.lora import adapt, lora_settings
 from lamina.text.huggingface.tokenizer import PretrainedTokenizer
+from lamina.text.tokenizers.library import library
 
 __all__ = [
     "KINDS",
@@ -123,6 +123,8 @@ class PretrainedModel(nn.Module):
     def forward(self, x: Tensor | None = None, **batch: Any) -> Tensor:
         """Return the scores: `(batch, outputs)`, or `(batch, length, tokens)`."""
         if x is not None:
+            if not x.shape[1]:  # there must be something to read
+                x = nn.functional.pad(x, (0, 1), value=self.layout.pad_idx)
             batch = self.inputs(x)
         if "use_cache" in self._takes:
             batch["use_cache"] = False

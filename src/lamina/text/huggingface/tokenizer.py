@@ -9,9 +9,9 @@ from typing import Any
 
 from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
-from lamina.text.huggingface.library import library
 from lamina.text.rules import FLD, Rule
 from lamina.text.tokenizers.fast import HFTokenizer
+from lamina.text.tokenizers.library import library
 
 __all__ = ["PretrainedTokenizer", "positions"]
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
 from lamina.foundation.signatures import strict
 from lamina.text.rules import Rule, apply_rules, default_rules, post_rules
@@ -95,10 +96,20 @@ class TokenizeWithRules:
 
         Args:
             texts: The texts.
+
+        Raises:
+            ContractError: The tokenizer takes no texts, or one and not several.
         """
         rules = rules_for(self.tok) if self.rules is None else self.rules
         after = post_rules if self.post_rules is None else self.post_rules
-        found = self.tok(apply_rules(text, rules) for text in texts)
+        try:
+            found = iter(self.tok(apply_rules(text, rules) for text in texts))
+        except (TypeError, AttributeError) as error:
+            raise ContractError(
+                f"{self.tok!r:.60} cannot cut several texts ({error}). Give a tokenizer, such as "
+                "SpacyTokenizer(), or functools.partial(map, function) for a function of one text; "
+                "a vocabulary goes into text_vocab=."
+            ) from error
         if not after:
             return found
         known = Remembered(lambda token: apply_rules(token, after))

@@ -6,10 +6,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from lamina.foundation.errors import MissingExtraError, UnknownNameError
+from lamina.foundation.errors import UnknownNameError
 from lamina.foundation.registry import savable
 from lamina.foundation.signatures import strict
 from lamina.text.rules import BOS, SPECIAL_TOKENS, UNK, Rule, mark_start
+from lamina.text.tokenizers.library import library
 
 __all__ = ["HFTokenizer"]
 
@@ -76,7 +77,7 @@ class HFTokenizer:
         tokenizer, trainer = _begun(kind)
         settings: dict[str, Any] = {"vocab_size": vocab_sz, "min_frequency": min_freq}
         if kind == "bpe":  # so that there is no text that cannot be written
-            settings["initial_alphabet"] = _library().pre_tokenizers.ByteLevel.alphabet()
+            settings["initial_alphabet"] = library("tokenizers").pre_tokenizers.ByteLevel.alphabet()
         made = trainer(special_tokens=list(special_toks), show_progress=False, **settings)
         tokenizer.train_from_iterator(texts, made)
         return cls(tokenizer.to_str())
@@ -90,7 +91,7 @@ class HFTokenizer:
     def tokenizer(self) -> Any:
         """The tokenizer of the library."""
         if self._tokenizer is None:
-            self._tokenizer = _library().Tokenizer.from_str(self.json)
+            self._tokenizer = library("tokenizers").Tokenizer.from_str(self.json)
         return self._tokenizer
 
     def __call__(self, texts: Iterable[str], /) -> Iterator[list[str]]:
@@ -120,7 +121,7 @@ class HFTokenizer:
 
 def _begun(kind: str) -> tuple[Any, Any]:
     """Return an untrained tokenizer of a kind, and the class that trains it."""
-    lib = _library()
+    lib = library("tokenizers")
     models, before, trainers = lib.models, lib.pre_tokenizers, lib.trainers
     kinds = {
         "bpe": (models.BPE, before.ByteLevel, trainers.BpeTrainer),
@@ -136,11 +137,3 @@ def _begun(kind: str) -> tuple[Any, Any]:
         decoders = lib.decoders
         tokenizer.decoder = decoders.ByteLevel() if kind == "bpe" else decoders.WordPiece()
     return tokenizer, trainer
-
-
-def _library() -> Any:
-    try:
-        import tokenizers
-    except ImportError as error:
-        raise MissingExtraError("tokenizers", "text") from error
-    return tokenizers

@@ -8,10 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from lamina.foundation.errors import ContractError, MissingExtraError
+from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
 from lamina.foundation.signatures import strict
 from lamina.text.rules import SPECIAL_TOKENS
+from lamina.text.tokenizers.library import library
 
 __all__ = ["SentencePieceTokenizer", "SubwordTokenizer"]
 
@@ -122,7 +123,7 @@ class SentencePieceTokenizer:
         coverage = 0.99999 if self.lang in _EUROPEAN else 0.9998
         model = io.BytesIO()
         try:
-            _library().SentencePieceTrainer.train(
+            library("sentencepiece").SentencePieceTrainer.train(
                 input=str(file),
                 model_writer=model,
                 vocab_size=self.vocab_sz or guessed,
@@ -150,16 +151,10 @@ class SentencePieceTokenizer:
                 raise ContractError(
                     "SentencePieceTokenizer: it has no model. Call train(texts), or pass sp_model=."
                 )
-            self._processor = _library().SentencePieceProcessor(model_proto=self.sp_model)
+            self._processor = library("sentencepiece").SentencePieceProcessor(
+                model_proto=self.sp_model
+            )
         return self._processor
 
 
 SubwordTokenizer = SentencePieceTokenizer
-
-
-def _library() -> Any:
-    try:
-        import sentencepiece
-    except ImportError as error:
-        raise MissingExtraError("sentencepiece", "text") from error
-    return sentencepiece

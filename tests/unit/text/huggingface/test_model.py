@@ -35,6 +35,16 @@ def test_positions_begin_after_padding_at_the_front():
     assert made["position_ids"].tolist() == [[0, 0, 0, 1]]
 
 
+@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+def test_a_text_without_tokens_is_answered_alike_alone_and_beside_others(kind):
+    small = {"n_embd": 16, "n_head": 2, "n_layer": 1, "vocab_size": 30, "pad_token_id": 0}
+    config = BERT if kind == "bert" else {"model_type": "gpt2", **small}
+    model = build_pretrained("classifier", config, Layout(0)).eval()
+
+    alone = model(torch.zeros(1, 0, dtype=torch.long))
+    assert torch.allclose(alone, model(torch.tensor([[5, 6, 7], [0, 0, 0]]))[1:], atol=1e-6)
+
+
 def test_parts_of_a_text_have_types():
     model = build_pretrained("classifier", BERT, Layout(0, sep_idx=3))
 

@@ -1,14 +1,16 @@
-"""The optional libraries behind this folder, imported on first use."""
+"""The optional libraries behind the application, imported on first use."""
 
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 from lamina.foundation.errors import MissingExtraError
 
 __all__ = ["library"]
 
+_MODELS = ("transformers", "peft")
 
-def library(name: Literal["transformers", "peft"]) -> Any:
+
+def library(name: str) -> Any:
     """Return an optional library.
 
     Args:
@@ -18,10 +20,10 @@ def library(name: Literal["transformers", "peft"]) -> Any:
         MissingExtraError: It is not installed.
 
     Example:
-        >>> library("transformers").__name__
-        'transformers'
+        >>> library("tokenizers").__name__
+        'tokenizers'
     """
     try:
         return import_module(name)
     except ImportError as error:
-        raise MissingExtraError(name, "text-hf") from error
+        raise MissingExtraError(name, "text-hf" if name in _MODELS else "text") from error
