@@ -1,6 +1,7 @@
 """Going on with a text: one word after the other, drawn from a language model's scores."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
@@ -20,9 +21,12 @@ __all__ = [
     "SamplingArgs",
     "add_words",
     "decode_spec_tokens",
+    "drawing",
     "generate",
     "next_word_probabilities",
 ]
+
+_MUTE = (PAD, "xxfake")  # no text has them
 
 
 @strict
@@ -51,9 +55,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         bounds = {"temperature": (0, None), "top_k": (1, None), "top_p": (0, 1), "min_p": (0, 1)}
-        for name, (least, most) in bounds.items():
+        for name, (least, most) in {**bounds, "no_repeat": (0, None)}.items():
             value = getattr(self, name)
-            if value is not None and (value < least or (most is not None and value > most)):
+            if value is not None and not (value >= least and (most is None or value <= most)):
                 upper = "" if most is None else f" and at most {most}"
                 raise ContractError(f"generate: {name}={value!r} must be at least {least}{upper}.")
 
@@ -76,14 +80,20 @@ def next_word_probabilities(scores: Tensor, sampling: Sampling) -> Tensor:
         scores: Of shape `(words,)`; minus infinity excludes a word.
         sampling: What is allowed.
 
+    Raises:
+        ContractError: No word is allowed.
+
     Example:
         >>> scores = torch.tensor([0.5, 0.3, 0.2]).log()
         >>> next_word_probabilities(scores, Sampling(top_k=2))
         tensor([0.6250, 0.3750, 0.0000])
     """
+    if scores.max() == -torch.inf:
+        advice = f"with no_repeat={sampling.no_repeat}. Give a longer run, or fewer n_words."
+        raise ContractError(f"generate: no word is left that may come, {advice}")
     if sampling.temperature == 0:
         return torch.nn.functional.one_hot(scores.argmax(), len(scores)).to(scores.dtype)
-    probabilities = (scores / sampling.temperature).softmax(0)
+    probabilities = ((scores - scores.max()) / sampling.temperature).softmax(0)
     ordered, places = probabilities.sort(descending=True)
     keep = torch.ones_like(ordered, dtype=torch.bool)
     if sampling.top_k is not None:
@@ -150,19 +160,26 @@ def generate(
 
     Raises:
         UnknownArgumentError: A name in `sampling` is unknown.
-        ContractError: A value in `sampling` is impossible.
+        ContractError: A value in `sampling` is impossible, or the text has no tokens.
     """
     refuse_unknown("predict", sampling, [*signature_names(generate), *SamplingArgs.__annotations__])
     chosen = Sampling(**sampling)
     steps = learn.dls[min(1, len(learn.dls) - 1)].dataset.tls[0].tfms
     begin = torch.as_tensor(steps(text)).as_subclass(Tensor).tolist()
-    unknown = text_vocab(learn.dls).index(UNK) if chosen.no_unk else None
-    seed = learn.seed if seed is None else seed
-    randomness = Randomness(base_seed() if seed is None else seed).child("generate", text)
-    with using(randomness):
-        added = add_words(learn.model, begin, n_words, chosen, unknown)
+    vocab = text_vocab(learn.dls)
+    never = [i for i, word in enumerate(vocab) if word in (UNK, *_MUTE)[not chosen.no_unk :]]
+    if len(begin) > 1 and vocab[begin[-1]] == BOS:
+        begin.pop()  # where texts are read from the end, what comes before them is asked for
+    with drawing(learn, text, seed):
+        added = add_words(learn.model, begin, n_words, chosen, never)
     out = added if only_last_word else [*begin, *added]
     return _written(steps, out, decoder)
+
+
+def drawing(learn: Any, text: str, seed: int | None) -> AbstractContextManager[Any]:
+    """Make the randomness with which a text goes on the current one: a seed's, or the learner's."""
+    seed = learn.seed if seed is None else seed
+    return using(Randomness(base_seed() if seed is None else seed).child("generate", text))
 
 
 def _written(steps: Any, numbers: list[int], decoder: Callable[..., Any]) -> str:
@@ -175,7 +192,7 @@ def _written(steps: Any, numbers: list[int], decoder: Callable[..., Any]) -> str
 
 @torch.no_grad()
 def add_words(
-    model: Any, begin: list[int], n_words: int, sampling: Sampling, unknown: int | None
+    model: Any, begin: list[int], n_words: int, sampling: Sampling, never: Sequence[int] = ()
 ) -> list[int]:
     """Return what follows some tokens, drawn one after the other from the current randomness.
 
@@ -184,14 +201,21 @@ def add_words(
         begin: The numbers of the tokens.
         n_words: How many to add.
         sampling: Which may come, and how likely they are.
-        unknown: The number of a token that never comes.
+        never: The numbers of tokens that never come.
+
+    Raises:
+        ContractError: There are no tokens, or none may come next.
 
     Example:
         >>> from lamina.text.models.build import get_language_model
         >>> model = get_language_model("AWD_LSTM", 30, {"emb_sz": 8, "n_hid": 12, "n_layers": 1})
-        >>> len(add_words(model, [2, 5], 3, Sampling(), None))
+        >>> len(add_words(model, [2, 5], 3, Sampling()))
         3
     """
+    if not begin:
+        raise ContractError(
+            "predict: the text has no tokens. Give at least one word to begin with."
+        )
     training, device = model.training, next(model.parameters()).device
     model.eval()
     model.reset()
@@ -201,7 +225,7 @@ def add_words(
             fresh = words if len(words) == len(begin) else words[-1:]
             scores = model(torch.tensor([fresh], device=device))[0, -1].float().cpu()
             barred = _repeating(words, sampling.no_repeat)
-            scores[[*barred, *([] if unknown is None else [unknown])]] = -torch.inf
+            scores[[*barred, *never]] = -torch.inf
             probabilities = next_word_probabilities(scores, sampling)
             words.append(int(probabilities.multinomial(1, generator=generator())))
     finally:

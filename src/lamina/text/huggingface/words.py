@@ -8,9 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from lamina.foundation.errors import ContractError, refuse_unknown
-from lamina.foundation.seeding import Randomness, base_seed, using
 from lamina.foundation.signatures import signature_names
-from lamina.text.answers.generation import Sampling, SamplingArgs, add_words
+from lamina.text.answers.generation import Sampling, SamplingArgs, add_words, drawing
 from lamina.text.huggingface.model import PretrainedModel
 from lamina.text.huggingface.tokenizer import PretrainedTokenizer, positions
 
@@ -48,17 +47,12 @@ def go_on(
     refuse_unknown("predict", sampling, [*signature_names(go_on), *SamplingArgs.__annotations__])
     chosen, tokenizer = Sampling(**sampling), learn.tokenizer
     begin = _numbers(tokenizer, text)
-    if not begin:
-        raise ContractError(
-            "predict: the text has no tokens. Give at least one word to begin with."
-        )
     unknown = tokenizer.index("unk") if chosen.no_unk else None
     if unknown == tokenizer.pad_idx == tokenizer.index("eos"):
         unknown = None  # GPT-2 has one token for all purposes, which may end a text
-    seed = learn.seed if seed is None else seed
-    randomness = Randomness(base_seed() if seed is None else seed).child("generate", text)
-    with using(randomness):
-        added = add_words(_Keeping(learn.model, tokenizer), begin, n_words, chosen, unknown)
+    never = [] if unknown is None else [unknown]
+    with drawing(learn, text, seed):
+        added = add_words(_Keeping(learn.model, tokenizer), begin, n_words, chosen, never)
     vocab = tokenizer.vocab
     return tokenizer.join(vocab[i] for i in (added if only_last_word else [*begin, *added]))
 
