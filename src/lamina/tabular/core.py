@@ -248,6 +248,8 @@ def _choose(frame: Any, cats: Any, conts: Any, ys: list[Any]) -> tuple[list[Any]
 
 def _positions(part: Any, n: int) -> Tensor:
     rows = torch.as_tensor(_integers(part))
+    if rows.dtype == torch.bool and len(rows) != n:
+        raise DataError(f"Tabular: a mask in splits has {len(rows)} values for {n} rows.")
     rows = rows.nonzero()[:, 0] if rows.dtype == torch.bool else rows.long()
     low, high = map(int, rows.aminmax()) if len(rows) else (0, -1)
     if low < -n or high >= n:

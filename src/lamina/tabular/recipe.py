@@ -116,18 +116,20 @@ class TabularRecipe:
             rows = as_dict(rows)
             if not any(_is_many(value) for value in rows.values()):
                 rows = [rows]
-        if not self._by_row:
-            return self.tensors(self.apply(rows))
+        names = [*self.cat_names, *self.cont_names]
         if not isinstance(rows, list):
             frame = as_frame(rows)
-            names = [*self.cat_names, *self.cont_names]
             frame.require(names, "tabular")
-            if not 0 < len(frame) <= _FEW:
+            if not (self._by_row and 0 < len(frame) <= _FEW):
                 return self.tensors(self.apply(frame))
             rows = frame.rows(names)
-        if not 0 < len(rows) <= _FEW:
+        rows = [as_dict(row) for row in rows]
+        for row in rows:
+            if not all(name in row for name in names):
+                as_frame([row]).require(names, "tabular")
+        if not (self._by_row and 0 < len(rows) <= _FEW):
             return self.tensors(self.apply(rows))
-        return self._encode_each([self._row(as_dict(row)) for row in rows])
+        return self._encode_each([self._row(row) for row in rows])
 
     def decode(self, cats: Tensor, conts: Tensor) -> Columns:
         """Return codes and numbers as the columns that they came from."""
@@ -163,15 +165,12 @@ class TabularRecipe:
         return made
 
     def _row(self, row: dict[Any, Any]) -> Row:
-        try:
-            for name in self.cont_names:
-                value = row[name]
-                if type(value) is not float:
-                    row[name] = _number(name, value)
-            for name in self.cat_names:
-                row[name] = None if is_gap(row[name]) else row[name]
-        except KeyError:
-            as_frame([row]).require([*self.cat_names, *self.cont_names], "tabular")
+        for name in self.cont_names:
+            value = row[name]
+            if type(value) is not float:
+                row[name] = _number(name, value)
+        for name in self.cat_names:
+            row[name] = None if is_gap(row[name]) else row[name]
         return Row(row)
 
     def _encode_each(self, rows: list[Row]) -> tuple[Tensor, Tensor]:

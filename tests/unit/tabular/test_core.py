@@ -102,6 +102,16 @@ def test_a_missing_column_is_named(df, rows):
         encode_rows(to, rows(df.rename(columns={"area": "areas"}).iloc[0]))
 
 
+@pytest.mark.parametrize("procs", [None, [lambda to: None]])
+@pytest.mark.parametrize("n", [1, 3, 20])
+def test_a_row_of_a_list_that_lacks_a_column_is_refused(df, n, procs):
+    to = Tabular(df, procs, cat_names="city", cont_names="area")
+    rows = [{"city": "Rome", "area": 20.0}] * n + [{"city": "Rome"}]
+    assert len(encode_rows(to, rows[:-1])[0]) == n
+    with pytest.raises(DataError, match="no column 'area'"):
+        encode_rows(to, rows)
+
+
 def test_a_name_that_the_frame_lacks_is_refused(df):
     with pytest.raises(DataError, match=r"no column 'cty' \(closest is 'city'\)"):
         Tabular(df, cat_names="cty", cont_names="area")
@@ -123,6 +133,8 @@ def test_names_may_come_in_any_sequence(df, kind):
 def test_a_position_outside_of_the_frame_is_refused(df):
     with pytest.raises(DataError, match=r"row 111 of 12 rows\. Give positions"):
         Tabular(df, y_names="sold", splits=[[0, 1], df.index[-1:]])
+    with pytest.raises(DataError, match="a mask in splits has 2 values for 12 rows"):
+        Tabular(df, y_names="sold", splits=[[True, False]])
 
 
 @pytest.mark.parametrize("rows", [[[], [0, 1]], [[False] * 12, [0]]])

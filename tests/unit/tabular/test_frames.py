@@ -95,6 +95,11 @@ def test_columns_of_different_length_are_refused():
         as_frame({"a": [1], "b": [1, 2]})
 
 
+def test_single_values_beside_columns_are_refused():
+    with pytest.raises(DataError, match=r"columns \['b'\] hold one value, others several\. Give"):
+        as_frame({"a": [1, 2], "b": 3})
+
+
 def test_what_is_no_table_is_refused():
     with pytest.raises(DataError, match=r"got int where a table was expected\. Give a data frame"):
         as_frame(3)

@@ -240,6 +240,8 @@ class _Plain(Frame):
     """A dict of columns."""
 
     def __init__(self, native: Mapping[Any, Any]) -> None:
+        if alone := [name for name, values in native.items() if not hasattr(values, "__iter__")]:
+            raise DataError(f"The columns {alone} hold one value, others several. Give lists.")
         columns = {name: _object_or_array(values) for name, values in native.items()}
         sizes = {len(column) for column in columns.values()} or {0}
         if len(sizes) > 1:

@@ -39,11 +39,6 @@ class EncodedRows(TensorDataset):
         """The rows of the first validation set."""
         return self.subset(1)
 
-    @property
-    def n_subsets(self) -> int:
-        """How many splits there are."""
-        return len(self.splits)
-
     def subset(self, i: int) -> Self:
         """Return the rows of one split."""
         if i not in self._subsets:
@@ -64,11 +59,6 @@ class EncodedRows(TensorDataset):
         """Return the same without rows."""
         return self._like(tuple(t[:0] for t in self.tensors))
 
-    @property
-    def targets(self) -> Tensor:
-        """The last target of all rows, as a tensor."""
-        return self.tensors[-1]
-
     def export_state(self, bs: int | None) -> "TabularState":
         """Return what an exported learner keeps of its data."""
         return TabularState(self.recipe, bs)
@@ -82,6 +72,8 @@ class EncodedRows(TensorDataset):
         part.origin = self.origin
         return part
 
+    n_subsets = property(lambda self: len(self.splits), doc="How many splits there are.")
+    targets = property(lambda self: self.tensors[-1], doc="The last target of all rows, a tensor.")
     cat_names = property(lambda self: self.recipe.cats, doc="The columns of codes.")
     cont_names = property(lambda self: self.recipe.conts, doc="The columns of numbers.")
     y_names = property(lambda self: self.recipe.y_names, doc="The columns to predict.")
