@@ -20,7 +20,7 @@ from lamina.foundation.errors import ContractError, UnknownNameError, refuse_unk
 from lamina.foundation.signatures import signature_names, strict
 from lamina.tensor.device import default_device
 
-__all__ = ["DataLoaders", "LoadersArgs", "PlainLoader", "get_c", "refuse_options"]
+__all__ = ["DataLoaders", "LoadersArgs", "PlainLoader", "get_c", "refuse_options", "showing"]
 
 
 class LoadersArgs(LoaderOptions, total=False):
@@ -131,16 +131,16 @@ class DataLoaders(LoaderGroup):
 
     def show_batch(self, b: Any = None, max_n: int = 9, **options: Any) -> Any:
         """Show items of the training loader; see `TfmdDL.show_batch`."""
-        return _showing(self.train, b).show_batch(b, max_n, **options)
+        return showing(self.train, b).show_batch(b, max_n, **options)
 
     def show_results(self, b: Any, preds: Any, max_n: int = 9, **options: Any) -> Any:
         """Show items with what was predicted for them; see `TfmdDL.show_results`."""
-        return _showing(self._last(), b).show_results(b, preds, max_n, **options)
+        return showing(self._last(), b).show_results(b, preds, max_n, **options)
 
     @strict
     def decode_batch(self, b: Any, max_n: int = 9, *, full: bool = True) -> L[Any]:
         """Return the first items of a batch, decoded; see `TfmdDL.decode_batch`."""
-        return _showing(self._last(), b).decode_batch(b, max_n, full=full)
+        return showing(self._last(), b).decode_batch(b, max_n, full=full)
 
     @strict
     def test_dl(
@@ -221,8 +221,13 @@ class DataLoaders(LoaderGroup):
         return self.loaders[min(1, len(self.loaders) - 1)]
 
 
-def _showing(loader: Any, b: Any) -> Any:
-    """Return a loader that shows batches: the given one, or a stand-in with only the batch."""
+def showing(loader: Any, b: Any) -> Any:
+    """Return a loader that shows batches: the given one, or a stand-in with only the batch.
+
+    Args:
+        loader: any loader.
+        b: the batch that will be shown; None takes the loader's next one.
+    """
     if hasattr(loader, "show_batch"):
         return loader
     return TfmdDL([loader.one_batch() if b is None else b], bs=None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
+from lamina.data.loaders import showing
 from lamina.foundation.errors import ContractError
 from lamina.foundation.signatures import strict
 from lamina.nn.losses import NoneReduce
@@ -237,11 +238,11 @@ def show_results(
         shuffle: Whether to take items by chance.
     """
     dl = _loader(learn, ds_idx, dl)
-    dl = dl.new(shuffle=shuffle) if hasattr(dl, "new") else dl
+    dl = dl.new(shuffle=shuffle) if getattr(dl, "indexed", False) else dl  # a stream has one order
     batch = dl.one_batch()
     with learn.no_bar():
         answers = get_preds(learn, dl=[batch], with_decoded=True, reorder=False)[2]
-    return dl.show_results(batch, answers, max_n=max_n)
+    return showing(dl, batch).show_results(batch, answers, max_n=max_n)
 
 
 def _loader(learn: "Learner", ds_idx: int | None, dl: Any) -> Any:

@@ -1,9 +1,11 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import IterableDataset
 
 from lamina.data.category import Categorize
 from lamina.data.datasets import Datasets
+from lamina.data.loader import DataLoader
 from lamina.data.loaders import DataLoaders
 from lamina.foundation.errors import ContractError
 from lamina.metrics.classify import accuracy
@@ -127,6 +129,17 @@ def test_callbacks_can_take_part_in_prediction(make_learner):
 
 def test_results_are_shown(classifier):
     assert classifier.show_results(max_n=3) is not None
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter([(torch.ones(2), torch.tensor(0))] * 3)
+
+
+@pytest.mark.parametrize("loader", [DataLoader(Stream(), 2), [(torch.ones(3, 2), torch.ones(3))]])
+def test_results_of_streams_and_plain_batches_are_listed(loader):
+    learn = Learner(DataLoaders(loader, loader, device="cpu"), nn.Identity(), nn.CrossEntropyLoss())
+    assert learn.show_results(max_n=2).header == ["part 0", "part 1", "predicted"]
 
 
 @pytest.mark.parametrize("verb", ["get_preds", "show_results", "validate"])
