@@ -105,9 +105,16 @@ def test_a_reader_of_another_size_is_refused(lm, dls):
     file = lm.save_encoder("reader")
     learn = text_classifier_learner(dls, config={**SMALL, "n_hid": 10}, pretrained=False)
 
-    with pytest.raises(
-        ContractError, match="Build it with the emb_sz, n_hid, n_layers and bidir of"
-    ):
+    with pytest.raises(ContractError, match="Build it with the emb_sz, n_hid and n_layers of the"):
+        learn.load_encoder(file)
+
+
+def test_a_reader_that_knows_no_word_is_refused(lm, reviews, tmp_path):
+    file = lm.save_encoder("reader")
+    other = reviews.assign(text="wholly other words")
+    dls = TextDataLoaders.from_df(other, tmp_path, text_col="text", label_col="label", bs=8)
+    learn = text_classifier_learner(dls, config=SMALL, pretrained=False)
+    with pytest.raises(ContractError, match=r"know none of the \d+ words\. Cut the texts with"):
         learn.load_encoder(file)
 
 

@@ -167,6 +167,36 @@ def test_neighbours_and_padding_change_no_prediction(arch, neighbour):
         assert torch.allclose(alone, beside, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "build", [get_language_model, lambda *a: get_text_classifier(*a[:2], 2, 5, a[2])]
+)
+def test_readers_of_both_ways_are_refused_where_they_would_cheat(build):
+    with pytest.raises(ContractError, match=r"without bidir=True\. Train one .* ensemble_preds"):
+        build("AWD_LSTM", 40, {**SMALL, "bidir": True})
+
+
+@pytest.mark.parametrize("odd", [{"bptt": 0}, {"bptt": 5, "max_len": 0}])
+def test_steps_have_at_least_a_word(odd):
+    with pytest.raises(ContractError, match=r"Give 1 or more"):
+        SentenceEncoder(module=AWD_LSTM(40, **SMALL), **odd)
+
+
+@pytest.mark.filterwarnings("ignore:.*(non-leaf|should not be instantiated)")  # PyTorch's own
+@pytest.mark.parametrize("arch", ["AWD_LSTM", "AWD_QRNN"])
+def test_a_compiled_model_reads_and_drops_the_same(arch):
+    model = get_language_model(arch, 40, SMALL)
+    compiled = torch.compile(model, backend="eager")
+    outs = []
+    for run in (model, compiled):
+        torch.manual_seed(0)
+        model.reset()
+        outs.append(torch.stack([run(words(6, 6)), run(words(6, 6))]))
+    outs[1].sum().backward()
+
+    assert torch.equal(outs[0], outs[1])
+    assert all(p.grad is not None for p in model.parameters())
+
+
 def test_padding_in_front_and_behind_are_the_same():
     model = classifier()
     behind = words(4, 11)

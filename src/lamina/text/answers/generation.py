@@ -213,9 +213,7 @@ def add_words(
         3
     """
     if not begin:
-        raise ContractError(
-            "predict: the text has no tokens. Give at least one word to begin with."
-        )
+        raise ContractError("predict: the text has no tokens. Begin with at least one word.")
     training, device = model.training, next(model.parameters()).device
     model.eval()
     model.reset()

@@ -47,10 +47,9 @@ def go_on(
     refuse_unknown("predict", sampling, [*signature_names(go_on), *SamplingArgs.__annotations__])
     chosen, tokenizer = Sampling(**sampling), learn.tokenizer
     begin = _numbers(tokenizer, text)
-    unknown = tokenizer.index("unk") if chosen.no_unk else None
-    if unknown == tokenizer.pad_idx == tokenizer.index("eos"):
-        unknown = None  # GPT-2 has one token for all purposes, which may end a text
-    never = [] if unknown is None else [unknown]
+    unknown = tokenizer.index("unk")
+    for_all = unknown == tokenizer.pad_idx == tokenizer.index("eos")  # GPT-2's, may end a text
+    never = [] if unknown is None or for_all or not chosen.no_unk else [unknown]
     with drawing(learn, text, seed):
         added = add_words(_Keeping(learn.model, tokenizer), begin, n_words, chosen, never)
     vocab = tokenizer.vocab

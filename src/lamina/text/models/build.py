@@ -203,4 +203,7 @@ def _settings(
 ) -> dict[str, Any]:
     refuse_unknown(f"{where}(config=...)", config or {}, defaults)
     settings = {**defaults, **(config or {})}
+    if settings.get("bidir"):  # a language model would see what it says, a classifier the padding
+        advice = "Train one learner with backwards=True, one without; ensemble_preds joins them."
+        raise ContractError(f"{where}: a reader goes one way, without bidir=True. {advice}")
     return {k: v * drop_mult if k in _DROPOUTS else v for k, v in settings.items()}

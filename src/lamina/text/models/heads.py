@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lamina.foundation.errors import ContractError
 from lamina.nn.linear import LinBnDrop, SigmoidRange
 from lamina.text.models.dropout import RNNDropout
 from lamina.text.padding import PAD_IDX
@@ -112,6 +113,9 @@ class SentenceEncoder(nn.Module):
         pad_idx: The number of the padding, wherever it stands.
         max_len: How many words at the end of a text count; None takes all.
 
+    Raises:
+        ContractError: `bptt` or `max_len` is below 1.
+
     Example:
         >>> from lamina.text.models.awd_lstm import AWD_LSTM
         >>> encoder = SentenceEncoder(4, AWD_LSTM(50, emb_sz=6, n_hid=8, n_layers=2))
@@ -128,6 +132,8 @@ class SentenceEncoder(nn.Module):
         self, bptt: int, module: nn.Module, pad_idx: int = PAD_IDX, max_len: int | None = None
     ) -> None:
         super().__init__()
+        if bptt < 1 or (max_len is not None and max_len < 1):
+            raise ContractError(f"SentenceEncoder: {bptt=}, {max_len=}. Give 1 or more.")
         self.bptt, self.module, self.pad_idx, self.max_len = bptt, module, pad_idx, max_len
 
     def forward(self, words: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from lamina.data.external import untar_data
 from lamina.foundation.errors import BundleError, ContractError, UntrustedError
 from lamina.foundation.signatures import strict
 from lamina.text.models.build import READERS
+from lamina.text.rules import SPECIAL_TOKENS
 
 __all__ = [
     "clean_raw_keys",
@@ -60,8 +61,11 @@ def load_words(
         new: The words of the module.
 
     Raises:
-        ContractError: The weights have other sizes.
+        ContractError: The weights have other sizes, or know no word.
     """
+    if not {*old} & {*new} - {*SPECIAL_TOKENS, "xxfake"}:
+        advice = "Cut the texts with the tokenizer, and in the language, of the weights."
+        raise ContractError(f"The weights know none of the {len(new)} words. {advice}")
     wanted = module.state_dict()
     by_word = [k for k in wanted if k.endswith(_EMBEDDING) or k.startswith(_DECODER)]
     fitting = dict(weights)
@@ -74,8 +78,8 @@ def load_words(
         told = "none" if found is None else f"one of shape {tuple(found)}"
         raise ContractError(
             f"The model has {wrong[0]!r} of shape {tuple(wanted[wrong[0]].shape)}, and there is "
-            f"{told} among the weights. Build it with the emb_sz, n_hid, n_layers and bidir of "
-            "the weights, or pass pretrained=False to start afresh."
+            f"{told} among the weights. Build it with the emb_sz, n_hid and n_layers of the "
+            "weights, or pass pretrained=False to start afresh."
         )
     module.load_state_dict({k: fitting[k] for k in wanted})
 
