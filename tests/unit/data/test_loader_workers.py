@@ -195,6 +195,15 @@ def test_persistent_processes_live_through_the_passes(persistent, n_born):
     assert len({*flat(dl), *flat(dl)}) == n_born
 
 
+def test_persistent_processes_serve_one_pass_at_a_time():
+    dl = DataLoader(range(8), bs=2, persistent_workers=True, **crew(2, "process"))
+    first, second = iter(dl), iter(dl)
+    next(first)
+    assert next(second).tolist() == [0, 1]
+    with pytest.raises(ContractError, match=r"another pass has begun.*Leave out persistent"):
+        next(first)
+
+
 @pytest.mark.skipif(not torch.accelerator.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize(("n", "kind"), CREWS[:5])
 @pytest.mark.parametrize("data", [range(6), TensorDataset(torch.arange(6))])

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader as TorchLoader
 from torch.utils.data import IterableDataset, get_worker_info
 
 from lamina.data.loading.plan import Plan, Skipped
-from lamina.foundation.errors import DataError
+from lamina.foundation.errors import ContractError, DataError
 from lamina.foundation.seeding import derive
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Crew:
     def __init__(self, loader: "DataLoader") -> None:
         options = loader.options
         self.persistent: bool = bool(options.get("persistent_workers"))
+        self._plan: Plan | None = None  # the pass that goes on
         self._feed = _Feed(loader, loader.num_workers if self.persistent else 0)
         self._generator = torch.Generator()
         self._processes = TorchLoader(
@@ -99,7 +100,13 @@ class Crew:
         """Let the processes make the batches of one pass, and give them in order."""
         self._generator.manual_seed(derive(plan.seed, "workers", plan.epoch) >> 1)
         self._feed.assign(plan)
+        self._plan = plan
         for made in self._processes:
+            if self._plan is not plan:
+                raise ContractError(
+                    f"{type(self._feed.loader).__name__}: another pass has begun, and persistent "
+                    "workers serve one at a time. Leave out persistent_workers, or use dl.new()."
+                )
             if isinstance(made, Failure):
                 raise made.unpack()
             yield made
