@@ -215,7 +215,7 @@ def predict(learn: "Learner", item: Any, *, with_input: bool = False) -> tuple[A
     batch = dl.one_batch()
     with learn.no_bar():
         preds, _, encoded = get_preds(learn, dl=[batch], with_decoded=True)
-    inputs, _ = dl.split_xy(batch)  # with their types, which say how they are decoded
+    inputs, _ = showing(dl, batch).split_xy(batch)  # with their types: these say how to decode
     typed = _typed(learn, _as_tuple(encoded))
     decoded = learn.dls.decode_batch((*inputs, *typed), max_n=1)[0]
     n_inp = len(inputs)

@@ -140,6 +140,11 @@ def test_a_generator_is_refused():
         DataLoaders(batch for batch in [1])
 
 
+def test_a_data_set_is_no_loader():
+    with pytest.raises(ContractError, match=r"a Datasets cannot be .* from_dsets makes loaders"):
+        DataLoaders(Datasets([1, 2], [[str]]))
+
+
 def test_a_plain_loader_without_batches_says_so():
     with pytest.raises(DataError, match=r"gives no batch\. Check"):
         PlainLoader([]).one_batch()

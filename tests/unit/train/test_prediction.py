@@ -142,6 +142,12 @@ def test_results_of_streams_and_plain_batches_are_listed(loader):
     assert learn.show_results(max_n=2).header == ["part 0", "part 1", "predicted"]
 
 
+def test_items_of_a_loader_without_pipelines_are_predicted():
+    loader = DataLoader([(torch.tensor([2.0, 1.0]), 0)] * 4, 2)
+    learn = Learner(DataLoaders(loader, device="cpu"), nn.Identity(), nn.CrossEntropyLoss())
+    assert learn.predict(torch.tensor([0.0, 9.0]))[1] == 1
+
+
 @pytest.mark.parametrize("verb", ["get_preds", "show_results", "validate"])
 def test_a_loader_that_is_not_there_is_explained(make_learner, verb):
     with pytest.raises(ContractError, match=r"no loader 5: there are 2, of which .* another"):

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import torch
 
+from lamina.data.items import Subsets
 from lamina.foundation.errors import ContractError, DataError
 from lamina.foundation.signatures import strict
 from lamina.tensor.device import parse_device
@@ -31,11 +32,12 @@ class PlainLoader:
     """
 
     def __init__(self, source: Any, device: torch.device | str | None = None) -> None:
-        if isinstance(source, Iterator) or not hasattr(source, "__iter__"):
+        if isinstance(source, Iterator | Subsets) or not hasattr(source, "__iter__"):
             kind = type(source).__name__
             raise ContractError(
-                f"DataLoaders: a {kind} cannot be gone through again and again. Give a loader or a "
-                "list of batches; a generator can be turned into one with list()."
+                f"DataLoaders: a {kind} cannot be gone through again and again, batch by batch. "
+                "Give loaders or lists of batches; from_dsets makes loaders of data sets, list() a "
+                "list of a generator."
             )
         self.source = source
         self.device = None if device is None else parse_device(device)
