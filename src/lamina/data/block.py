@@ -403,10 +403,8 @@ class DataBlock:
             raise ContractError("DataBlock: give either getters, or get_x and get_y.")
         if getters is not None:
             return _checked("getters", getters, n)
-        return [
-            *_checked("get_x", get_x, self.n_inp),
-            *_checked("get_y", get_y, n - self.n_inp),
-        ]
+        n_inp = self.n_inp
+        return _checked("get_x", get_x, n_inp) + _checked("get_y", get_y, n - n_inp)
 
 
 def merge_tfms(*groups: Tfms) -> list[Any]:

@@ -118,8 +118,7 @@ class ColReader(ItemTransform):
         return f"{before}{value}{self.suff}"
 
 
-@savable
-@dataclass(frozen=True)
+@record
 class _OfAttribute:
     """A function of an attribute instead of the object."""
 

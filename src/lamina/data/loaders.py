@@ -175,15 +175,8 @@ class DataLoaders(LoaderGroup):
             ds = TfmdLists(items, ds.tfms[rm_type_tfms or 0 :], split_idx=1, do_setup=False)
         else:
             ds = items
-        return loader.new(
-            ds,
-            bs=bs or loader.bs,
-            shuffle=False,
-            drop_last=False,
-            num_workers=num_workers,
-            n=None,
-            get_idxs=None,
-        )
+        order: Any = {"shuffle": False, "drop_last": False, "n": None, "get_idxs": None}
+        return loader.new(ds, bs=bs or loader.bs, num_workers=num_workers, **order)
 
     check = doctor.check
 
