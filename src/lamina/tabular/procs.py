@@ -17,7 +17,7 @@ from torch import Tensor
 from lamina.data.category import NA, CategoryMap
 from lamina.data.normalize import Normalize
 from lamina.data.transform import InplaceTransform, Transform, decodes, encodes
-from lamina.foundation.errors import ContractError, DataError
+from lamina.foundation.errors import ContractError, DataError, refuse_unknown
 from lamina.foundation.registry import savable
 from lamina.tabular.encoding.columns import Columns
 from lamina.tabular.encoding.frames import has_nan, is_gap, seen_levels
@@ -180,8 +180,13 @@ class FillMissing(TabularProc):
     order: ClassVar[int] = 0
 
     def setups(self, to: Columns) -> None:
-        """Learn the value of each column, and which have gaps."""
+        """Learn the value of each column, and which have gaps.
+
+        Raises:
+            UnknownArgumentError: `fill_vals` names what is no column of numbers.
+        """
         find = FillStrategy.named(self.fill_strategy)
+        refuse_unknown("FillMissing: fill_vals", self.fill_vals, to.cont_names)
         self.fills, self.flags = {}, []
         for name in to.cont_names:
             values = to.numbers(name)

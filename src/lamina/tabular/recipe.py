@@ -5,6 +5,7 @@ holds it.
 """
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +32,7 @@ class TabularRecipe:
     """The procs and targets of a table, in the order of their columns.
 
     Args:
-        procs: transforms of `Columns`, or functions of one; sorted by `order`.
+        procs: transforms of `Columns`, or functions of one; copied, and sorted by `order`.
         cat_names: the columns of categories that a frame must have.
         cont_names: the columns of numbers, likewise.
         y_names: the columns to predict.
@@ -52,7 +53,7 @@ class TabularRecipe:
     _by_row: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        made = [mk_transform(proc) for proc in self.procs]
+        made = [copy(mk_transform(proc)) for proc in self.procs]  # other tables keep their own
         if self.cat_names and not any(isinstance(proc, Categorify) for proc in made):
             made.append(Categorify())
         self.procs = sorted(made, key=lambda proc: proc.order)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.foundation.errors import ContractError, DataError
+from lamina.foundation.errors import ContractError, DataError, UnknownArgumentError
 from lamina.foundation.registry import savable
 from lamina.tabular.core import Tabular
 from lamina.tabular.encoding.columns import Columns
@@ -57,6 +57,19 @@ def test_strategies_of_filling(strategy, expected):
     proc.setup(table)
     assert proc(table)["x"][2] == expected
     assert table.cat_names == []
+
+
+def test_values_of_filling_belong_to_columns_of_numbers():
+    with pytest.raises(UnknownArgumentError, match=r"fill_vals: .*'agee'\. Did you mean 'age'"):
+        Tabular({"age": [1.0]}, FillMissing("constant", fill_vals={"agee": 2}), cont_names="age")
+
+
+def test_procs_may_serve_several_tables():
+    procs = [Categorify(), FillMissing(), Normalize()]
+    first = Tabular({"job": ["cook"], "age": [20.0]}, procs, "job", "age")
+    second = Tabular({"job": ["poet"], "age": [90.0]}, procs, "job", "age")
+    assert [to.classes["job"][1] for to in (first, second)] == ["cook", "poet"]
+    assert encode_rows(first, {"job": "cook", "age": 20.0})[1].tolist() == [[0.0]]
 
 
 def test_an_unknown_strategy_is_refused():
