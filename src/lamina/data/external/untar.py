@@ -195,9 +195,11 @@ def _untar_download(source: Source, archive: Path, folder: Path, *, force: bool)
         )
         archive.parent.mkdir(parents=True, exist_ok=True)
         download(source, archive, expected=expected, force=force, mirrors=source.mirrors)
+        fresh = folder.with_name(f".{folder.name}-{os.getpid()}")  # the old one stays until then
+        extract(archive, fresh)
         if folder.is_dir():
             shutil.rmtree(folder)
-        extract(archive, folder)
+        fresh.rename(folder)
         if source.sha256 is None and pin is None:  # what cannot be unpacked is not pinned
             pins.add(source, file_checksum(archive))
         return folder

@@ -189,6 +189,17 @@ def test_an_archive_that_changed_since_it_was_first_fetched_is_refused(server, a
         untar_data(url, force_download=True)
 
 
+def test_a_damaged_archive_does_not_cost_the_data_that_are_there(server, archive):
+    server.files["birds.tgz"] = archive
+    path = untar_data(server.url("birds.tgz"))
+    (home() / "archive" / "pins.json").unlink()
+    server.files["birds.tgz"] = archive[:99]
+    with pytest.raises(ArchiveError, match="is damaged"):
+        untar_data(server.url("birds.tgz"), force_download=True)
+    assert len(list(path.iterdir())) == 20
+    assert [p.name for p in path.parent.iterdir() if p.is_dir()] == ["birds"]
+
+
 def test_what_cannot_be_unpacked_is_not_pinned(server, archive):
     server.files["birds.tgz"] = archive[:99]
     with pytest.raises(ArchiveError, match=r"Delete it and fetch it again"):
