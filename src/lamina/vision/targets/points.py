@@ -80,13 +80,13 @@ class ToBoxes(Transform):
         if isinstance(x, TensorBBox):
             return x
         boxes = _coordinates(x, 4)
-        wrong = (boxes[:, 2:] < boxes[:, :2]).any(1)
+        wrong = ~(boxes[:, 2:] >= boxes[:, :2]).all(1)  # also where one is NaN
         if wrong.any():
             i = int(wrong.nonzero()[0])
             raise ItemError(
                 f"BBoxBlock: box {i} is {boxes[i].tolist()}, whose right or bottom lies before its "
-                "left or top. Expected left, top, right, bottom in pixels; boxes given by width "
-                "and height need these added to left and top.",
+                "left or top, or is NaN. Expected left, top, right, bottom in pixels; boxes given "
+                "by width and height need these added to left and top.",
                 stage="encodes",
             )
         return TensorBBox(boxes)

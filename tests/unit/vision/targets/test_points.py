@@ -107,3 +107,10 @@ def test_an_item_may_have_no_boxes():
 def test_width_and_height_are_not_taken_for_corners():
     with pytest.raises(ItemError, match=r"box 1 .* width and height need"):
         ToBoxes()([[0, 0, 2, 2], [50, 50, 20, 30]])
+
+
+def test_a_box_without_an_edge_is_refused():
+    with pytest.raises(
+        ItemError, match=r"box 0 is \[1.0, 1.0, nan, 2.0\], .* or is NaN\. Expected"
+    ):
+        ToBoxes()([[1, 1, float("nan"), 2]])
