@@ -161,8 +161,7 @@ def add_elapsed_times(df: Any, field_names: Any, date_field: Any, base_field: An
             out[f"{label}{name}"] = (days - filled).dt.days.fillna(0).astype(int)
         for label, step in (("_bw", 1), ("_fw", -1)):
             counts = event.astype(float)[::step].groupby(groups[::step])
-            found = counts.rolling(7, min_periods=1).sum().droplevel(0)
-            out[f"{name}{label}"] = found
+            out[f"{name}{label}"] = counts.rolling(7, min_periods=1).sum().droplevel(0)
     return out.set_axis(df.index)
 
 

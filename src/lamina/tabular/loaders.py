@@ -12,7 +12,7 @@ from lamina.tabular.encoding import check  # noqa: F401  # its probe enters itse
 from lamina.tabular.encoding.frames import as_frame
 from lamina.tabular.loader import TabularDataLoader
 from lamina.tabular.procs import Categorify, FillMissing, Normalize
-from lamina.tabular.recipe import TabularRecipe, names_of
+from lamina.tabular.recipe import names_of
 
 __all__ = ["TabularDataLoaders", "TabularLoaderArgs"]
 
@@ -110,11 +110,7 @@ class TabularDataLoaders(DataLoaders):
         refuse_unknown(f"{cls.__name__}.from_csv", options, known)
         return cls.from_df(pd.read_csv(csv, skipinitialspace=skipinitialspace), **options)
 
-    @property
-    def recipe(self) -> TabularRecipe:
-        """What turns rows into tensors, and back."""
-        return self.train.dataset.recipe
-
+    recipe = property(lambda self: self.train.dataset.recipe, doc="What turns rows into tensors.")
     cat_names = property(lambda self: self.recipe.cats, doc="The columns of codes.")
     cont_names = property(lambda self: self.recipe.conts, doc="The columns of numbers.")
     y_names = property(lambda self: self.recipe.y_names, doc="The columns to predict.")

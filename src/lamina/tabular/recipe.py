@@ -74,6 +74,9 @@ class TabularRecipe:
             proc.setup(to)
             proc(to)
         self.cats, self.conts = to.cat_names, to.cont_names
+        names = [*self.cats, *self.conts]
+        if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise DataError(f"tabular: a proc adds {twice}, which the frame has. Rename columns.")
         self.targets = make_targets(to, self.y_names, y_block)
         return to
 

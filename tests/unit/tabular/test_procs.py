@@ -64,6 +64,13 @@ def test_values_of_filling_belong_to_columns_of_numbers():
         Tabular({"age": [1.0]}, FillMissing("constant", fill_vals={"agee": 2}), cont_names="age")
 
 
+def test_flags_do_not_take_the_place_of_columns():
+    df = {"age": [1.0, NAN], "age_na": ["p", "q"]}
+    with pytest.raises(DataError, match=r"adds \['age_na'\], which the frame has\. Rename"):
+        Tabular(df, cat_names="age_na", cont_names="age")
+    assert Tabular(df, cont_names="age").cat_names == ["age_na"]
+
+
 def test_procs_may_serve_several_tables():
     procs = [Categorify(), FillMissing(), Normalize()]
     first = Tabular({"job": ["cook"], "age": [20.0]}, procs, "job", "age")
