@@ -172,6 +172,10 @@ class EmbeddingDotBias(_Dot):
             codes, self.i_bias.weight
         ).squeeze(1)
 
+    def tables(self) -> list[Tensor | None]:
+        """The vector of every user, and that of every item, without their biases."""
+        return [self.u_weight.weight, self.i_weight.weight]
+
     def bias(self, arr: Any, is_item: bool = True) -> Tensor:  # noqa: FBT001 - the known signature
         """Return the biases of items or users, given by their names.
 
@@ -258,6 +262,10 @@ class TowerDot(_Dot):
     def item_side(self, x_cat: Tensor, x_cont: Tensor) -> Side:
         """Vectors `(n, n_factors)` and biases `(n,)` of items."""
         return self._side(x_cat, x_cont, self.item_cats, self.item_conts)
+
+    def tables(self) -> list[Tensor | None]:
+        """The vector of every value, per column of codes, without the biases."""
+        return [table.weight[:, :-1] for table in self.embeds]  # pyright: ignore[reportIndexIssue] - tables
 
     def _side(self, x_cat: Tensor, x_cont: Tensor, cats: list[int], conts: list[int]) -> Side:
         ids = x_cat[:, cats[0]]

@@ -102,6 +102,16 @@ def test_biases_and_vectors_go_by_name(learn):
         learn.model.bias("Solaris")
 
 
+def test_vectors_are_frames_for_other_models(learn, ratings):
+    table = learn.embeddings()["film"]
+    assert table.index.tolist() == ["#na#", *range(12)]
+    np.testing.assert_array_equal(table.loc[3], learn.model.weight(3)[0])
+    towers = fitted(ratings, epochs=1, item_features=["kind"]).embeddings()
+    assert {name: frame.shape for name, frame in towers.items()} == {
+        "user": (21, 8), "film": (13, 8), "kind": (3, 8)
+    }  # fmt: skip
+
+
 def test_an_exported_learner_recommends_the_same(learn, tmp_path):
     again = load_learner(learn.export(tmp_path / "films.lamina"))
     for name in ("recommend", "similar_items"):
