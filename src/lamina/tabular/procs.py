@@ -283,7 +283,7 @@ def _check_kind(name: Any, unknown: Iterable[Any], vocab: CategoryMap) -> None:
     """Refuse texts where training had numbers, and the reverse; all else may be new."""
     known = {isinstance(level, str) for level in vocab.items[1:]}
     for value in unknown:
-        if len(known) == 1 and isinstance(value, str | int | float) and not is_gap(value):
+        if len(known) == 1 and isinstance(value, str | int | float | np.number) and not is_gap(value):
             if isinstance(value, str) not in known:
                 raise DataError(
                     f"Categorify: column {name!r} holds {value!r} ({type(value).__name__}), but in "

@@ -98,6 +98,10 @@ def test_texts_where_training_had_numbers_are_refused():
     with pytest.raises(DataError, match=r"'year' holds '2001' \(str\)"):
         encode_rows(to, pd.DataFrame({"year": ["2001"] * 20}))
     assert encode_rows(to, {"year": 2002.0})[0].tolist() == [[2]]
+    texts = Tabular({"year": ["2001"]}, cat_names="year")
+    for year in (2001, np.int64(2001), np.float32(2001)):
+        with pytest.raises(DataError, match=r"'year' holds .*2001.* such as '2001'\. Convert"):
+            encode_rows(texts, {"year": year})
 
 
 def test_texts_among_the_numbers_are_refused(to):
