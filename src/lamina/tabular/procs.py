@@ -282,11 +282,11 @@ def _by_kind(levels: Sequence[Any]) -> Callable[[Any], Any]:
 def _check_kind(name: Any, unknown: Iterable[Any], vocab: CategoryMap) -> None:
     """Refuse texts where training had numbers, and the reverse; all else may be new."""
     known = {isinstance(level, str) for level in vocab.items[1:]}
-    for value in unknown:
-        if len(known) == 1 and isinstance(value, str | int | float | np.number) and not is_gap(value):
-            if isinstance(value, str) not in known:
+    for x in unknown:
+        if len(known) == 1 and isinstance(x, str | int | float | np.number) and not is_gap(x):
+            if isinstance(x, str) not in known:
                 raise DataError(
-                    f"Categorify: column {name!r} holds {value!r} ({type(value).__name__}), but in "
+                    f"Categorify: column {name!r} holds {x!r} ({type(x).__name__}), but in "
                     f"training it held values such as {vocab.items[1]!r}. Convert the column to "
                     f"{type(vocab.items[1]).__name__}."
                 )
