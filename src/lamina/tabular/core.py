@@ -194,7 +194,7 @@ class Tabular(EncodedRows):
             options: those of `dataloaders`.
         """
         if isinstance(wgts, str):
-            labels = self.train.tensors[2].cpu()
+            labels = (*self.train.tensors[2:], self.train.tensors[1])[0].cpu()
             if wgts != "balanced" or labels.is_floating_point():
                 raise ContractError(
                     f"Tabular: wgts={wgts!r}. Give weights, or 'balanced' for a target of labels."

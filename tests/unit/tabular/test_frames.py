@@ -42,6 +42,14 @@ def test_every_library_gives_the_same_tensors(make):
     assert all(map(torch.equal, expected.tensors, found.tensors))
 
 
+def test_cudf_gives_the_same_tensors_on_its_gpu():
+    cudf = pytest.importorskip("cudf")
+    expected, found = tabular(pd.DataFrame(DATA)), tabular(cudf.DataFrame(DATA))
+    assert {tensor.device.type for tensor in found.tensors} == {"cuda"}
+    assert expected.classes == found.classes
+    assert all(map(torch.equal, expected.tensors, (tensor.cpu() for tensor in found.tensors)))
+
+
 @pytest.mark.parametrize("make", MAKERS)
 def test_kinds_of_columns(make):
     frame = as_frame(make(DATA))

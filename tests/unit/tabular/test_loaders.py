@@ -110,6 +110,8 @@ def test_balanced_loaders_draw_all_labels_equally_often():
     assert 0.45 < share < 0.55
     with pytest.raises(ContractError, match=r"wgts='even'\. Give weights, or 'balanced'"):
         to.weighted_dataloaders("even")
+    with pytest.raises(ContractError, match="'balanced' for a target of labels"):
+        Tabular({"x": [0.5, 1.5]}, cont_names="x").weighted_dataloaders()
 
 
 def test_weights_of_classes_come_from_the_training_rows(df):
