@@ -80,7 +80,7 @@ class Learner(Loop):
         splitter: Gives the parameter groups of the model, from the first layers to the last.
         cbs: Callbacks beside the default ones.
         metrics: Metrics, or functions of (prediction, target).
-        path: Where files go; None takes that of the loaders.
+        path: Where files go; None takes that of the loaders. A relative one is made absolute.
         model_dir: The folder for `save` and `load`, under `path`.
         wd: The default weight decay; None takes the optimizer's own.
         wd_bn_bias: Whether norm layers and biases decay, too.
@@ -131,7 +131,7 @@ class Learner(Loop):
         super().__init__(dls, model, loss_func, seed=seed)
         self.opt_func, self.splitter, self.moms = opt_func, splitter, moms
         self.default_lr, self.wd, self.wd_bn_bias, self.train_bn = lr, wd, wd_bn_bias, train_bn
-        self.path = Path(getattr(dls, "path", None) or ".") if path is None else Path(path)
+        self.path = Path((getattr(dls, "path", None) or ".") if path is None else path).absolute()
         self.model_dir = Path(model_dir)
         self.metrics = [mk_metric(metric) for metric in _listed(metrics)]
         self.model_spec: ModelSpec | None = None

@@ -91,6 +91,14 @@ def test_the_reader_is_passed_on(lm, dls):
     assert torch.equal(learn.model.encoder.module.encoder.weight, lm.model.encoder.encoder.weight)
 
 
+def test_a_reader_is_found_by_the_path_that_saving_returned(reviews, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    dls = TextDataLoaders.from_df(reviews, "here", text_col="text", label_col="label", bs=8)
+    learn = text_classifier_learner(dls, config=SMALL, pretrained=False)
+
+    assert learn.load_encoder(learn.save_encoder("reader")) is learn
+
+
 def test_a_chain_of_modules_passes_its_reader_on(lm, dls):
     chain = SequentialRNN(lm.model.encoder, lm.model.decoder)
     learn = TextLearner(lm.dls, chain, loss_func=lm.loss_func)

@@ -72,6 +72,15 @@ def test_files_go_under_path_and_model_dir(make_learner, tmp_path):
     assert learn.save(tmp_path / "b.pth") == tmp_path / "b.pth"
 
 
+def test_what_was_saved_is_loaded_by_its_path(make_learner, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    learn = make_learner(path="here")
+    file = learn.save("one")
+
+    assert file == tmp_path / "here" / "models" / "one.pth"
+    assert learn.load(file) is learn
+
+
 def test_the_optimizer_can_be_left_out(make_learner):
     learn = make_learner(opt_func=Adam)
     learn.fit(1)
