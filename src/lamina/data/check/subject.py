@@ -136,7 +136,7 @@ class Split:
 
     def _follow(self, seen: Seen, x: Any, tfms: Iterable[Any], split_idx: int | None) -> Seen:
         """Follow an element through its transforms and note what it is on the way."""
-        source: Any = None
+        first, source = x, None
         try:
             for tfm in tfms:
                 is_label = seen.is_target and isinstance(getattr(tfm, "task", None), _LABELS)
@@ -155,8 +155,8 @@ class Split:
             raise
         except Exception as error:  # whatever a user's transform raises is a finding
             seen.error = _words(error)
-        if _is_file(source):
-            file, seen.is_file = Path(source), True
+        if (found := next(filter(_is_file, (source, first)), None)) is not None:
+            file, seen.is_file = Path(found), True
             inside = file.is_relative_to(self.path)
             seen.name = (file.relative_to(self.path) if inside else file).as_posix()
         return seen

@@ -97,7 +97,9 @@ def test_copies_of_files_across_the_split_are_an_error(tmp_path):
         get_y=lambda f: len(f.name),
     )
     dls = block.dataloaders(files, tmp_path, bs=4, device="cpu")
-    assert list(examined(dls)["leak"].items) == ["0.txt (train) = 29.txt (valid)"]
+    leak = examined(dls)["leak"]
+    assert leak.severity == "error"
+    assert list(leak.items) == ["0.txt (train) = 29.txt (valid)"]
 
 
 def fail_on_seven(x):
