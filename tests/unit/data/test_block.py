@@ -152,6 +152,12 @@ def test_what_is_learnt_from_one_source_does_not_stay_for_the_next():
     assert "15" in block.dataloaders(range(10, 20), **OPTIONS).vocab
 
 
+def test_statistics_of_one_source_do_not_stay_for_the_next():
+    block = recipe(batch_tfms=Normalize())
+    dls, black = (block.dataloaders(items, **OPTIONS) for items in (range(10), [0] * 10))
+    assert black.gather("mean").max() == 0 < dls.gather("mean").min()
+
+
 def test_several_labels_per_item():
     block = recipe(blocks=(image_block, MultiCategoryBlock), get_y=tags)
     dls = block.dataloaders(range(10), **OPTIONS)

@@ -103,9 +103,10 @@ class TestNewItems:
 
 def test_counts_as_another_split_for_a_while():
     ds = Datasets([1, 2], [[Transform(lambda x: -x, split_idx=0)]], splits=[[0], [1]])
-    with ds.valid.set_split_idx(0) as valid:
+    valid = ds.valid
+    with valid.set_split_idx(0):
         assert valid[0] == (-2,)
-    assert ds.valid[0] == (2,)
+    assert valid[0] == (2,)
 
 
 def test_all_parts_of_an_item_draw_from_one_stream():

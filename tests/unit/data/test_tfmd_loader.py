@@ -71,6 +71,19 @@ def test_a_copy_shares_the_transforms_and_their_state(images):
     assert (train.after_batch.split_idx, valid.after_batch.split_idx) == (0, 1)
 
 
+class Largest(Transform):
+    """Learns each time that it is set up."""
+
+    def setups(self, dl):
+        self.most = int(dl.one_batch().max())
+
+
+def test_a_copy_learns_nothing_from_its_own_items():
+    train = TfmdDL(range(9), bs=9, after_batch=Largest)
+    train.new(range(99), bs=99)
+    assert train.after_batch[0].most == 8
+
+
 def test_random_transforms_leave_validation_alone(images):
     train = TfmdDL(images.train, bs=4, seed=1, after_item=[IntToFloatTensor(), Shift()])
     valid = train.new(images.valid)

@@ -1,5 +1,6 @@
 """Archives: honest ones come out whole, hostile ones not at all."""
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -154,6 +155,15 @@ def test_a_decompression_bomb_is_refused_by_ratio(
     archive = make(tmp_path / "a", bytes(20_000_000))
     with pytest.raises(ArchiveError, match="more than 200 times its size"):
         extract(archive, tmp_path / "out", limits=Limits(ratio_from=1_000_000))
+    assert nothing_left(tmp_path)
+
+
+def test_what_comes_after_the_last_member_counts_too(tmp_path):
+    tar(tmp_path / "a.tar", ("d/a", b"x"), mode="w")
+    padded = gzip.compress((tmp_path / "a.tar").read_bytes() + bytes(20_000_000))
+    (tmp_path / "a.tgz").write_bytes(padded)
+    with pytest.raises(ArchiveError, match="more than 200 times its size"):
+        extract(tmp_path / "a.tgz", tmp_path / "out", limits=Limits(ratio_from=1_000_000))
     assert nothing_left(tmp_path)
 
 
