@@ -62,6 +62,12 @@ class TestNormalize:
         torch.testing.assert_close(plain.mean((0, 2, 3)), torch.zeros(3), atol=1e-6, rtol=0)
         torch.testing.assert_close(plain.std((0, 2, 3)), torch.ones(3), atol=1e-5, rtol=0)
 
+    def test_a_constant_channel_does_not_divide_by_zero(self):
+        black = TensorImage(torch.zeros(2, 3, 4, 4))
+        tfm = Normalize()
+        tfm.setup(Loader((black,)))
+        assert not tfm(black).any()
+
     def test_a_class_in_a_pipeline_does_too(self, images):
         pipe = Pipeline(Normalize)
         pipe.setup(Loader((images,)))

@@ -11,6 +11,7 @@ from PIL import Image
 
 from lamina.data.block import CategoryBlock, DataBlock, TransformBlock
 from lamina.data.get import get_image_files
+from lamina.data.normalize import IntToFloatTensor
 from lamina.data.split import FuncSplitter, IndexSplitter
 from lamina.data.task import DenseLabels
 from lamina.tensor.types import TensorBBox
@@ -194,6 +195,15 @@ def test_a_mask_block_that_knows_the_values_has_no_problem(cats):
     dls = masked(cats, [0, 255], MaskBlock(["no", "yes"], values=[0, 255]))
     report = dls.check(skip=["speed"], progress=False)
     assert not report.problems
+
+
+def test_masks_that_are_divided_have_the_values_of_codes(cats):
+    divide = IntToFloatTensor(div_mask=255)
+    task = DenseLabels(["no", "yes"])
+    block = TransformBlock(type_tfms=OpenImage(PILMask), batch_tfms=divide, task=task)
+    report = masked(cats, [0, 255], block).check(probes=["masks"], progress=False)
+    assert not report.problems
+    assert [row[:2] for row in report.tables[0].rows] == [(0, "no"), (255, "yes")]
 
 
 def test_a_mask_block_names_the_masks_whose_values_it_refuses(cats):
