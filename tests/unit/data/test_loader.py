@@ -388,6 +388,7 @@ def test_unknown_options_are_refused_with_a_suggestion():
         ({"bs": 2.0}, r"bs=2\.0\. Give 1 or more"),
         ({"bs": "2"}, "bs='2'. Give 1 or more"),
         ({"num_workers": -1}, "num_workers=-1. Give 0 or more"),
+        ({"num_workers": None}, "num_workers=None. Give 0 or more"),
         ({"prefetch_factor": 0}, "prefetch_factor=0. Give 1 or more"),
         ({"worker_type": "threads"}, "unknown worker_type 'threads'. Did you mean 'thread'?"),
         ({"after_item": 3}, "after_item=3 is not a function. Give one"),

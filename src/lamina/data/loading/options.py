@@ -92,8 +92,8 @@ def check_options(where: str, num_workers: int, options: Mapping[str, Any]) -> N
     kind = options.get("worker_type", "process")
     if kind not in (kinds := ("process", "thread")):
         raise UnknownNameError("worker_type", kind, kinds, where=where)
-    if num_workers < 0:
-        raise ContractError(f"{where}: num_workers={num_workers}. Give 0 or more.")
+    if not hasattr(num_workers, "__index__") or num_workers < 0:
+        raise ContractError(f"{where}: num_workers={num_workers!r}. Give 0 or more.")
     for name in ("prefetch_factor", "buffer"):
         if options.get(name, 1) < 1:
             raise ContractError(f"{where}: {name}={options[name]}. Give 1 or more.")
