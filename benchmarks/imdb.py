@@ -5,10 +5,11 @@
 `PATH` holds `train.csv.xz`, `test.csv.xz` (25,000 reviews each, columns `label` and `text`) and
 `unsup_10k.csv.xz` (unlabelled ones). A small AWD-LSTM first learns the language of the training
 and the unlabelled reviews, in one pass, without labels; its reader then goes on to classifiers with
-the first so many labels of the training file. `FOLDER` keeps the reader for the next run.
-The opponent is logistic regression on tf-idf of words and pairs, whose strength is chosen on a
-fifth of the labels. Both are judged on the whole test file. Hours on two cores: each figure is
-printed when it is there.
+the first so many labels of the training file. `FOLDER` keeps the reader for the next run. All
+groups learn at one rate: with the first 1,000 labels, judged on the last 4,000 reviews of the
+training file, ULMFiT's rates came to 73 to 82 %, one rate to 81 and 83 %. The opponent is logistic
+regression on tf-idf of words and pairs, whose strength is chosen on a fifth of the labels. Both are
+judged on the whole test file. Hours on two cores: each figure is printed when it is there.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from lamina.text.tokenize import tokenize_df
 
 SMALL = {"emb_sz": 128, "n_hid": 384, "n_layers": 2}
 MAX_VOCAB, MAX_LEN, SEED = 15_000, 360, 42
-LM_LR, LR, EPOCHS = 1e-2, 2e-2, {1_000: 8, 5_000: 4, 25_000: 2}
+LR, EPOCHS = 1e-2, {1_000: 8, 5_000: 4, 25_000: 2}
 
 
 def main() -> None:
@@ -86,7 +87,7 @@ def _language_model(reviews: pd.DataFrame, file: Path) -> None:
         dls, "AWD_LSTM", SMALL, drop_mult=0.1, pretrained=False, metrics=Perplexity(), seed=SEED
     )
     with learn.no_bar():
-        learn.fit_one_cycle(1, LM_LR)
+        learn.fit_one_cycle(1, LR)
     minutes = (time.perf_counter() - start) / 60
     perplexity = learn.recorder.values[-1][-2]
     print(f"language model: perplexity {perplexity:.1f} ({minutes:.0f} min)", flush=True)
@@ -103,7 +104,7 @@ def _classifier(train: pd.DataFrame, test: pd.DataFrame, file: Path) -> float:
         dls,
         "AWD_LSTM",
         config=SMALL,
-        drop_mult=0.5,
+        drop_mult=0.2,
         max_len=MAX_LEN,
         pretrained=False,
         metrics=accuracy,
@@ -111,7 +112,10 @@ def _classifier(train: pd.DataFrame, test: pd.DataFrame, file: Path) -> float:
     )
     learn.load_encoder(file)
     with learn.no_bar():
-        learn.fit_gradually(EPOCHS.get(len(train), 3), LR)
+        learn.freeze()
+        learn.fit_one_cycle(1, 2 * LR)
+        learn.unfreeze()
+        learn.fit_one_cycle(EPOCHS.get(len(train), 3), LR)
         return learn.validate(dl=dls.test_dl(test, with_labels=True))[1]
 
 
