@@ -239,3 +239,13 @@ def test_the_same_seed_gives_the_same_losses(df):
         losses.append(learn.validate())
 
     assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("options", [{"bs": 1}, {"bs": 3, "drop_last": False}])
+def test_a_batch_of_one_row_needs_a_network_without_batch_norm(options):
+    df = {"age": [0.5, 1.5, 2.0, 4.0], "rich": ["no", "yes", "no", "yes"]}
+    dls = TabularDataLoaders.from_df(df, y_names="rich", splits=[range(4)], **options)
+    learn = quiet(dls, layers=[4])
+    with pytest.raises(ContractError, match=r"one row, from which batch norm .*\. Make loaders"):
+        learn.fit(1)
+    quiet(dls, layers=[4], config={"use_bn": False, "bn_cont": False}).fit(1)

@@ -72,7 +72,8 @@ def boosting_baseline(
         options: Of the library's estimator, such as `learning_rate=0.05`.
 
     Raises:
-        ContractError: The target is neither one label nor one number.
+        ContractError: The target is neither one label nor one number, or there are no validation
+            rows.
         MissingExtraError: The library is not installed.
 
     Example:
@@ -88,6 +89,7 @@ def boosting_baseline(
             f"boosting_baseline: the target is {task}. Boosted trees take one label or one number; "
             "make loaders with one such column in y_names."
         )
+    valid = _validation(dls, "boosting_baseline")
     is_class = isinstance(task, SingleLabel)
     counts = [len(dls.classes[name]) for name in dls.cat_names]
     model = _make(kind, counts, len(dls.cont_names), is_class=is_class, seed=seed, **options)
@@ -96,8 +98,7 @@ def boosting_baseline(
     fit = {"categorical_feature": columns} if kind == "lightgbm" else {}
     model.fit(_matrix(cats, conts), ys.cpu().numpy().reshape(-1), **fit)
     made = Boosting(dls, model, {})
-    cats, conts, ys = dls[1].dataset.tensors
-    made.scores = _scores(dls, made.probabilities(cats, conts), ys, metrics)
+    made.scores = _scores(dls, made.probabilities(*valid[:2]), valid[2], metrics)
     return made
 
 
@@ -136,14 +137,14 @@ def blend(*models: Any, metrics: Metrics = (), n_rounds: int = 100) -> Blend:
         n_rounds: Rounds; weights are multiples of `1 / n_rounds`.
 
     Raises:
-        ContractError: There is no model.
+        ContractError: There is no model, or there are no validation rows.
 
     Source: Caruana et al. 2004, "Ensemble selection from libraries of models".
     """
     if not models:
         raise ContractError("blend: no models were given. Pass learners and boosted trees.")
     dls = models[0].dls
-    cats, conts, ys = dls[1].dataset.tensors
+    cats, conts, ys = _validation(dls, "blend")
     said = torch.stack([_says(model, cats, conts) for model in models])
     total, counts = torch.zeros_like(said[0]), [0] * len(models)
     for n in range(1, n_rounds + 1):
@@ -152,6 +153,15 @@ def blend(*models: Any, metrics: Metrics = (), n_rounds: int = 100) -> Blend:
         total, counts[best] = total + said[best], counts[best] + 1
     scores = _scores(dls, total / n_rounds, ys, metrics)
     return Blend(dls, list(models), [count / n_rounds for count in counts], scores)
+
+
+def _validation(dls: Any, where: str) -> tuple[Tensor, ...]:
+    """Return the codes, numbers and target of the validation rows."""
+    tensors = dls[1].dataset.tensors if len(dls) > 1 else ()
+    if not (tensors and len(tensors[0])):
+        what = f"{where}: these loaders have no validation rows"
+        raise ContractError(f"{what}. Make them with valid_pct=0.2, or splits= of two parts.")
+    return tensors
 
 
 def _says(model: Any, cats: Tensor, conts: Tensor) -> Tensor:

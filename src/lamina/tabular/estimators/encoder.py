@@ -9,6 +9,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from lamina.foundation.errors import DataError
+from lamina.tabular.encoding.columns import Columns
+from lamina.tabular.encoding.frames import as_frame
 
 __all__ = ["EmbeddingEncoder"]
 
@@ -34,13 +36,17 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
     def __init__(self, tables: Mapping[Any, pd.DataFrame]) -> None:
         self.tables = tables
 
-    def fit(self, X: pd.DataFrame, y: object = None) -> Self:
+    def fit(self, X: Any, y: object = None) -> Self:
         """Look which of the columns are there; nothing else is learnt.
 
+        Args:
+            X: A frame of pandas, polars or Arrow.
+            y: Not used.
+
         Raises:
-            DataError: The frame has none of them.
+            DataError: It is no frame, or has none of the columns.
         """
-        names = list(X.columns)
+        names = list(as_frame(X).names)
         self.columns_ = [name for name in self.tables if name in names]
         if not self.columns_:
             raise DataError(
@@ -51,13 +57,14 @@ class EmbeddingEncoder(TransformerMixin, BaseEstimator):
         self.n_features_in_ = len(names)
         return self
 
-    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Return the frame with vectors in place of categories.
+    def transform(self, X: Any) -> pd.DataFrame:
+        """Return the frame, as one of pandas, with vectors in place of categories.
 
         Raises:
             DataError: A column is missing.
         """
         check_is_fitted(self)
+        X = X if hasattr(X, "iloc") else Columns(X).table(as_frame(X).names)
         if missing := [name for name in self.feature_names_in_ if name not in X.columns]:
             raise DataError(f"EmbeddingEncoder: the frame lacks the columns {missing}. Add them.")
         rest = [name for name in self.feature_names_in_ if name not in self.columns_]

@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_is_fitted, column_or_1d, validate_data
 
 from lamina.data.block import CategoryBlock, RegressionBlock, TransformBlock
-from lamina.foundation.errors import DataError
+from lamina.foundation.errors import ContractError, DataError
 from lamina.tabular.answers.prediction import run_model
 from lamina.tabular.core import Tabular
 from lamina.tabular.encoding.frames import as_frame
@@ -51,11 +51,15 @@ class _TabularEstimator(BaseEstimator):
 
     def _fit(self, columns: dict[Any, Any], targets: dict[Any, Any], block: TransformBlock) -> None:
         """Train a network on columns by name; only the network and the recipe are kept."""
+        where = type(self).__name__
+        if self.epochs is not None and self.epochs < 1:
+            raise ContractError(f"{where}: epochs={self.epochs}. Give 1 or more, or None.")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         cats = self._categories(columns)
         conts = [name for name in columns if name not in cats]
         to = Tabular({**columns, **targets}, None, cats, conts, list(targets), block)
-        n = len(to)
+        if (n := len(to)) < 2:
+            raise DataError(f"{where}: fit got {n} row to learn from. Give at least 2.")
         bs = min(n, self.batch_size or (64 if n < 10_000 else 256))
         epochs = self.epochs or min(_MAX_EPOCHS, max(5, math.ceil(_MIN_STEPS / (n // bs))))
         dls = to.dataloaders(bs=bs, seed=seed, device="cpu")
@@ -99,14 +103,16 @@ class _TabularEstimator(BaseEstimator):
             return [name for name, values in columns.items() if values.dtype.kind in "Ob"]
         names = list(columns)
         wanted = np.asarray([] if given is None else given)
-        if wanted.dtype.kind in "bi":
-            return [names[i] for i in (wanted.nonzero()[0] if wanted.dtype == bool else wanted)]
-        if unknown := [name for name in wanted.tolist() if name not in names]:
+        kind, n = wanted.dtype.kind, len(names)
+        if kind == "b" and len(wanted) == n:
+            return [name for name, is_wanted in zip(names, wanted, strict=True) if is_wanted]
+        known = {"b": (), "i": range(-n, n)}.get(kind, names)
+        if unknown := [name for name in wanted.tolist() if name not in known]:
             raise DataError(
                 f"{type(self).__name__}: categorical_features names {unknown}, but the columns are "
-                f"{names}. Give names, positions, or a mask."
+                f"{names}. Give names, positions, or a mask of all columns."
             )
-        return wanted.tolist()
+        return [names[i] for i in wanted] if kind == "i" else wanted.tolist()
 
 
 class TabularClassifier(ClassifierMixin, _TabularEstimator):

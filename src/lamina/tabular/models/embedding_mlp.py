@@ -155,11 +155,19 @@ class TabularModel(nn.Module):
 
     def forward(self, x_cat: Tensor, x_cont: Tensor) -> Tensor:
         """Answer for every row."""
+        if self.training and len(x_cat) == 1:
+            self._refuse_one_row()
         return self.layers(self.features(x_cat, x_cont))
 
     def tables(self) -> list[Tensor | None]:
         """The embedding of every value, per categorical column."""
         return [emb.weight for emb in self.embeds]  # pyright: ignore[reportReturnType] - tables
+
+    def _refuse_one_row(self) -> None:
+        if any(isinstance(module, nn.BatchNorm1d) for module in self.modules()):
+            what = "TabularModel: a training batch has one row, from which batch norm cannot learn"
+            how = "Make loaders with bs (or batch_size) of 2 or more and drop_last=True"
+            raise ContractError(f"{what}. {how}, or set use_bn=False and bn_cont=False in config=.")
 
     def features(self, x_cat: Tensor, x_cont: Tensor) -> Tensor:
         """Embeddings and numbers side by side: `(b, features)`."""

@@ -82,6 +82,18 @@ def test_several_labels_are_refused():
         boosting_baseline(dls)
 
 
+@pytest.mark.parametrize("splits", [[range(20)], [range(20), []]])
+def test_without_validation_rows_nothing_can_be_measured(splits):
+    df = {"age": [float(x) / 7 for x in range(20)], "rich": ["no", "yes"] * 10}
+    dls = TabularDataLoaders.from_df(df, y_names="rich", bs=4, splits=splits)
+    with pytest.raises(
+        ContractError, match=r"boosting_baseline: .* no validation rows\. Make them"
+    ):
+        boosting_baseline(dls)
+    with pytest.raises(ContractError, match="blend: these loaders have no validation rows"):
+        blend(tabular_learner(dls, layers=[4], default_cbs=False))
+
+
 def test_a_missing_library_is_named():
     if importlib.util.find_spec("xgboost"):
         pytest.skip("xgboost is installed")

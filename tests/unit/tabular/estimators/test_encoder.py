@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -52,3 +54,15 @@ def test_columns_must_be_there(tables):
         EmbeddingEncoder(tables).fit(DF[["age"]])
     with pytest.raises(DataError, match=r"lacks the columns \['age'\]"):
         EmbeddingEncoder(tables).fit(DF).transform(DF[["job"]])
+
+
+@pytest.mark.parametrize("make", [pl.from_pandas, pa.Table.from_pandas])
+def test_frames_may_be_of_other_libraries(tables, make):
+    out = EmbeddingEncoder(tables).fit_transform(make(DF))
+    expected = EmbeddingEncoder(tables).fit_transform(DF)
+    pd.testing.assert_frame_equal(out, expected, check_dtype=False)
+
+
+def test_an_array_has_no_columns(tables):
+    with pytest.raises(DataError, match="got ndarray where a table was expected"):
+        EmbeddingEncoder(tables).fit(DF.to_numpy())

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from lamina.foundation.errors import DataError
+from lamina.foundation.errors import ContractError, DataError
 from lamina.tabular.estimators.estimator import TabularClassifier, TabularRegressor
 
 QUICK = [
@@ -101,3 +101,24 @@ def test_errors_say_what_to_do():
         TabularClassifier().fit(X, [1, 1, 1, 1])
     with pytest.raises(DataError, match=r"names \['b'\], but the columns are \['x0'\]"):
         TabularClassifier(categorical_features=["b"]).fit(X, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize("options", [{"epochs": -1}, {"epochs": 0}, {"batch_size": -1}])
+def test_epochs_and_rows_per_step_are_counts(options):
+    with pytest.raises(ContractError, match=r"=(-1|0)\. Give 1 or more, or None"):
+        TabularRegressor(**options).fit(np.ones((4, 1)), [1.0, 2.0, 3.0, 4.0])
+
+
+def test_one_row_is_not_enough():
+    df = pd.DataFrame({"x": [1.0]})
+    with pytest.raises(DataError, match=r"TabularRegressor: fit got 1 row .*\. Give at least 2"):
+        TabularRegressor().fit(df, [1.0])
+    with pytest.raises(ContractError, match="one row, from which batch norm"):
+        TabularRegressor(batch_size=1).fit(np.ones((4, 1)), [1.0, 2.0, 3.0, 4.0])
+
+
+@pytest.mark.parametrize("given", [[9], [-3], np.array([True]), [True, False, True]])
+def test_positions_and_masks_must_fit_the_columns(given):
+    clf = TabularClassifier(categorical_features=given)
+    with pytest.raises(DataError, match=r"the columns are \['x0', 'x1'\]\. Give names, pos"):
+        clf.fit(np.ones((4, 2)), [0, 1, 0, 1])
