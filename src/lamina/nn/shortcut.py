@@ -111,10 +111,7 @@ class ResBlockArgs(TypedDict, total=False):
     pool_first: bool
 
 
-_STARTING_AT_ZERO = {
-    NormType.Batch: NormType.BatchZero,
-    NormType.Instance: NormType.InstanceZero,
-}
+_STARTING_AT_ZERO = {NormType.Batch: NormType.BatchZero, NormType.Instance: NormType.InstanceZero}
 _RES_DEFAULTS: dict[str, Any] = {
     "groups": 1,
     "reduction": None,

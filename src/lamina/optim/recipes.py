@@ -40,12 +40,7 @@ Hyper = float | slice | list[float] | tuple[float, ...]
 
 
 def SGD(
-    params: Params,
-    lr: Hyper,
-    mom: Hyper = 0.0,
-    wd: Hyper = 0.0,
-    *,
-    decouple_wd: bool = True,
+    params: Params, lr: Hyper, mom: Hyper = 0.0, wd: Hyper = 0.0, *, decouple_wd: bool = True
 ) -> Optimizer:
     """Stochastic gradient descent, with momentum if `mom` is not 0.
 

@@ -9,10 +9,7 @@ __all__ = ["tensor"]
 
 
 def tensor(
-    x: Any,
-    *rest: Any,
-    dtype: torch.dtype | None = None,
-    device: torch.device | str | None = None,
+    x: Any, *rest: Any, dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> torch.Tensor:
     """Make a tensor from a number, a list, an array, a data frame or series, or another tensor.
 

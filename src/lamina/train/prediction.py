@@ -101,10 +101,7 @@ class GatherPreds(Callback):
 
 @strict
 def validate(
-    learn: "Learner",
-    ds_idx: int | None = None,
-    dl: Any = None,
-    cbs: Callbacks | None = None,
+    learn: "Learner", ds_idx: int | None = None, dl: Any = None, cbs: Callbacks | None = None
 ) -> list[Any]:
     """Measure the loss and the metrics without training.
 

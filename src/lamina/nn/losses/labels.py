@@ -124,12 +124,7 @@ class LabelSmoothingCrossEntropyFlat(CrossEntropyLossFlat):
     """
 
     def __init__(
-        self,
-        eps: float = 0.1,
-        axis: int = -1,
-        weight: Weights = None,
-        *,
-        reduction: str = "mean",
+        self, eps: float = 0.1, axis: int = -1, weight: Weights = None, *, reduction: str = "mean"
     ) -> None:
         super().__init__(axis, weight, reduction=reduction, label_smoothing=eps)
         self.eps = eps

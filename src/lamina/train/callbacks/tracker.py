@@ -12,12 +12,7 @@ from lamina.train.events import CancelFit
 if TYPE_CHECKING:
     from lamina.train.learner import Learner
 
-__all__ = [
-    "EarlyStoppingCallback",
-    "ReduceLROnPlateau",
-    "SaveModelCallback",
-    "TrackerCallback",
-]
+__all__ = ["EarlyStoppingCallback", "ReduceLROnPlateau", "SaveModelCallback", "TrackerCallback"]
 
 
 class TrackerCallback(Callback):

@@ -62,12 +62,7 @@ class Interpretation:
     @classmethod
     @strict
     def from_learner(
-        cls,
-        learn: "Learner",
-        ds_idx: int = 1,
-        dl: Any = None,
-        *,
-        act: "Activation | None" = None,
+        cls, learn: "Learner", ds_idx: int = 1, dl: Any = None, *, act: "Activation | None" = None
     ) -> Self:
         """Predict a set, and keep what came out.
 
