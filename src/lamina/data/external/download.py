@@ -1,8 +1,9 @@
 """Fetch a file over HTTP so that it is whole and the right one, or say plainly what went wrong.
 
 A transfer goes to `<name>.part` and is renamed when size and checksums agree, so a file under its
-final name is always complete. A dropped transfer continues where it stopped. One process fetches,
-others that want the same file wait for it.
+final name is always complete. A dropped transfer continues where it stopped, unless the server has
+another version by then: `<name>.part.version` keeps what it called the first (ETag or
+Last-Modified). One process fetches, others that want the same file wait for it.
 
 `LAMINA_MIRRORS`, a comma-separated list of addresses, names servers to ask first: each takes the
 place of the host. `LAMINA_OFFLINE=1` forbids all transfers.
@@ -184,6 +185,7 @@ def _get(url: str, dest: Path, expected: Expected, timeout_s: float, waits: list
         part.unlink()
         _fetch(url, part, dest, expected, timeout_s, [])
         problem = expected.problem(part)
+    _stamp(part).unlink(missing_ok=True)
     if problem is not None:
         part.unlink()
         raise DownloadError(
@@ -220,7 +222,7 @@ def _transfer(url: str, part: Path, timeout_s: float) -> None:
     """Make one request for what is still missing and append it to `part`."""
     have = part.stat().st_size if part.exists() else 0
     try:
-        with _open(url, have, timeout_s) as answer:
+        with _open(url, part, have, timeout_s) as answer:
             # Any other status than "partial content" sends the whole file again.
             whole = _receive(answer, part, have if answer.status == 206 else 0)
     except HTTPError as error:
@@ -239,6 +241,8 @@ def _receive(answer: HTTPResponse, part: Path, have: int) -> int | None:
     _check_space(part, missing)
     try:
         with part.open("ab" if have else "wb") as file:
+            if not have:
+                _stamp(part).write_text(_version(answer), encoding="latin-1")
             for chunk in _progress(_chunks(answer), missing, part.stem):
                 file.write(chunk)
     except OSError as error:
@@ -248,11 +252,24 @@ def _receive(answer: HTTPResponse, part: Path, have: int) -> int | None:
     return None if missing is None else have + missing
 
 
-def _open(url: str, have: int, timeout_s: float) -> HTTPResponse:
+def _open(url: str, part: Path, have: int, timeout_s: float) -> HTTPResponse:
     headers = {"User-Agent": "lamina", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
+        if version := _stamp(part).read_text(encoding="latin-1") if _stamp(part).exists() else "":
+            headers["If-Range"] = version  # another version is sent whole
     return urlopen(Request(url, headers=headers), timeout=timeout_s)
+
+
+def _stamp(part: Path) -> Path:
+    """Return the file beside a part that says which version of the file the part is of."""
+    return part.with_name(f"{part.name}.version")
+
+
+def _version(answer: HTTPResponse) -> str:
+    """Return what the server calls this version; "" if it does not say, or only nearly."""
+    etag = answer.headers.get("ETag", "")
+    return etag if etag.startswith('"') else answer.headers.get("Last-Modified", "")
 
 
 def _after_refusal(error: HTTPError, part: Path, have: int, url: str) -> None:

@@ -22,6 +22,7 @@ class Server(ThreadingHTTPServer):
         self.statuses: list[int] = []
         self.ranges: list[str | None] = []
         self.knows_ranges = True
+        self.version: tuple[str, str] | None = None  # the header that names it, and its value
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{name}"
@@ -38,7 +39,9 @@ class Handler(BaseHTTPRequestHandler):
         data = self.server.files.get(self.path[1:])
         if data is None:
             return self.answer(404, b"")
-        if not (wanted and self.server.knows_ranges):
+        asked = self.headers.get("If-Range")
+        is_same = asked is None or self.server.version is None or asked == self.server.version[1]
+        if not (wanted and self.server.knows_ranges and is_same):
             return self.answer(200, data)
         start = int(wanted.removeprefix("bytes=").rstrip("-"))
         if start >= len(data):
@@ -48,6 +51,8 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status: int, body: bytes, content_range: str | None = None) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        if self.server.version:
+            self.send_header(*self.server.version)
         if content_range:
             self.send_header("Content-Range", content_range)
         self.end_headers()

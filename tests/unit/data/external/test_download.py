@@ -76,6 +76,23 @@ def test_a_part_of_another_version_is_thrown_away(server, url, tmp_path):
     assert server.ranges == ["bytes=1000-", None]
 
 
+@pytest.mark.parametrize("header", ["ETag", "Last-Modified"])
+def test_a_file_that_changed_between_two_tries_is_not_spliced(server, url, tmp_path, header):
+    server.version, server.drops = (header, '"one"'), [300_000]
+    with pytest.raises(DownloadError, match="closed after 300,000 bytes"):
+        download(url, tmp_path / "a.bin", retries=0)
+    server.version, server.files["a.bin"] = (header, '"two"'), CONTENT[::-1]
+    assert download(url, tmp_path / "a.bin").read_bytes() == CONTENT[::-1]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.bin", "a.bin.lock"]
+
+
+@pytest.mark.parametrize("tag", ['"one"', 'W/"one"'])
+def test_a_file_that_did_not_change_goes_on_where_it_stopped(server, url, tmp_path, tag):
+    server.version, server.drops = ("ETag", tag), [300_000]
+    assert download(url, tmp_path / "a.bin", wait_s=0).read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=300000-"]
+
+
 def test_a_server_without_ranges_sends_everything_again(server, url, tmp_path):
     server.knows_ranges = False
     server.drops = [300_000]
