@@ -196,9 +196,8 @@ class Tabular(EncodedRows):
         if isinstance(wgts, str):
             labels = (*self.train.tensors[2:], self.train.tensors[1])[0].cpu()
             if wgts != "balanced" or labels.is_floating_point():
-                raise ContractError(
-                    f"Tabular: wgts={wgts!r}. Give weights, or 'balanced' for a target of labels."
-                )
+                what = f"Tabular: wgts={wgts!r}"
+                raise ContractError(f"{what}. Give weights, or 'balanced' for a target of labels.")
             wgts = 1.0 / labels.bincount().clamp(min=1)[labels].double()
         return weighted(self.dataloaders(path, **options), wgts)
 
@@ -253,10 +252,8 @@ def _positions(part: Any, n: int) -> Tensor:
     rows = rows.nonzero()[:, 0] if rows.dtype == torch.bool else rows.long()
     low, high = map(int, rows.aminmax()) if len(rows) else (0, -1)
     if low < -n or high >= n:
-        raise DataError(
-            f"Tabular: splits name row {high if high >= n else low} of {n} rows. Give positions in "
-            "the frame."
-        )
+        what = f"Tabular: splits name row {high if high >= n else low} of {n} rows"
+        raise DataError(f"{what}. Give positions in the frame.")
     return rows % n if low < 0 else rows
 
 

@@ -206,7 +206,7 @@ def df_shrink_dtypes(
     Args:
         df: the frame.
         skip: columns to leave as they are.
-        obj2cat: whether texts become categories.
+        obj2cat: whether texts become categories; columns of lists stay.
         int2uint: whether whole numbers without negative ones become unsigned.
 
     Example:
@@ -220,7 +220,7 @@ def df_shrink_dtypes(
         kind = getattr(column.dtype, "kind", "O")
         if kind in "iuf" and isinstance(column.dtype, np.dtype):
             found[name] = _smallest(column, kind, int2uint=int2uint)
-        elif kind in "OU" and obj2cat and not hasattr(column.dtype, "categories"):
+        elif kind in "OU" and obj2cat and _can_be_levels(column):
             found[name] = "category"
     return {name: dtype for name, dtype in found.items() if dtype != str(df[name].dtype)}
 
@@ -246,6 +246,13 @@ def df_shrink(
         'int8'
     """
     return df.astype(df_shrink_dtypes(df, skip, obj2cat, int2uint))
+
+
+def _can_be_levels(column: Any) -> bool:
+    try:
+        return not hasattr(column.dtype, "categories") and set(column) is not None
+    except TypeError:  # a list or a set
+        return False
 
 
 def _smallest(column: Any, kind: str, *, int2uint: bool) -> str:

@@ -5,7 +5,7 @@ from typing import Any, Self, Unpack
 
 from lamina.data.loaders import DataLoaders, LoadersArgs, refuse_options
 from lamina.data.split import IndexSplitter, RandomSplitter, StratifiedSplitter
-from lamina.foundation.errors import refuse_unknown
+from lamina.foundation.errors import ContractError, refuse_unknown
 from lamina.foundation.signatures import allowed_keywords
 from lamina.tabular.core import Tabular
 from lamina.tabular.encoding import check  # noqa: F401  # its probe enters itself
@@ -128,6 +128,9 @@ def _splits(df: Any, given: dict[str, Any], seed: int | None, y_names: Any) -> A
         return IndexSplitter(given["valid_idx"])(range(len(frame)))
     valid_pct = given.get("valid_pct", 0.2)
     if given.get("stratify"):
+        if not names_of(y_names):
+            what = "from_df: stratify=True keeps the shares of labels, but y_names names none"
+            raise ContractError(f"{what}. Give y_names, or leave stratify out.")
         labels = frame.objects(names_of(y_names)[0]).tolist()
         return StratifiedSplitter(labels, valid_pct, seed)(range(len(frame)))
     return RandomSplitter(valid_pct, seed=seed)(range(len(frame)))

@@ -7,6 +7,7 @@ values, so that one row needs no tensors on its way.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from math import isinf
 from typing import Any, ClassVar
 
@@ -19,8 +20,9 @@ from lamina.data.normalize import Normalize
 from lamina.data.transform import InplaceTransform, Transform, decodes, encodes
 from lamina.foundation.errors import ContractError, DataError, refuse_unknown
 from lamina.foundation.registry import savable
-from lamina.tabular.encoding.columns import Columns
+from lamina.tabular.encoding.columns import Columns, no_levels
 from lamina.tabular.encoding.frames import has_nan, is_gap, seen_levels
+from lamina.tensor.codec import encode
 
 __all__ = [
     "Categorify",
@@ -99,10 +101,26 @@ class Categorify(TabularProc):
     def _row(self, row: Row) -> None:
         for name, vocab in self.classes.items():
             value = row[name]
-            code = vocab.o2i.get(value, 0)
+            try:
+                code = vocab.o2i.get(value, 0)
+            except TypeError as error:  # a list or a set
+                raise no_levels(name, error) from error
             if not code and value is not None:
                 _check_kind(name, (value,), vocab)
             row[name] = code
+
+    def to_state(self) -> dict[str, Any]:
+        """Return what a saved file holds: dates as texts.
+
+        Raises:
+            ContractError: a column has levels that no file holds; the message names it.
+        """
+        return {"classes": {name: _to_plain(name, each) for name, each in self.classes.items()}}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> "Categorify":
+        """Rebuild it from what a file holds; pandas' moments come back as those of Python."""
+        return cls({name: _from_plain(levels) for name, levels in state["classes"].items()})
 
     @decodes
     def _labels(self, to: Columns) -> None:
@@ -118,7 +136,10 @@ class Categorify(TabularProc):
         if to.is_ordered(name):
             return CategoryMap(levels, sort=False, add_na=True)
         found = seen_levels(codes, levels)
-        return CategoryMap(sorted(found, key=_by_kind(found)), sort=False, add_na=True)
+        try:
+            return CategoryMap(sorted(found, key=_by_kind(found)), sort=False, add_na=True)
+        except TypeError as error:  # they have no order
+            raise no_levels(name, error) from error
 
 
 class FillStrategy:
@@ -140,10 +161,8 @@ class FillStrategy:
         """
         found: dict[str, Callable[[Tensor], float]] = {"median": _median, "mode": _mode}
         if name not in (*found, "constant"):
-            raise ContractError(
-                f"FillMissing: fill_strategy={name!r}. Expected FillStrategy.median, .mode or "
-                ".constant."
-            )
+            what = f"FillMissing: fill_strategy={name!r}"
+            raise ContractError(f"{what}. Expected FillStrategy.median, .mode or .constant.")
         return found.get(name, lambda _: 0.0)
 
 
@@ -277,6 +296,29 @@ def _by_kind(levels: Sequence[Any]) -> Callable[[Any], Any]:
     """Return a key that sorts levels, also where texts and numbers are mixed."""
     kinds = {isinstance(level, str) for level in levels}
     return (lambda x: (isinstance(x, str), x)) if len(kinds) > 1 else (lambda x: x)
+
+
+def _to_plain(name: Any, vocab: CategoryMap) -> Any:
+    """Return levels as a file holds them: of dates their texts."""
+    levels = [level for level in vocab if level != NA]
+    if levels and all(isinstance(x, date) and _moment(x.isoformat()) == x for x in levels):
+        return {"dates": [x.isoformat() for x in levels]}
+    try:
+        encode(levels, {})
+    except ContractError as error:
+        what = f"Categorify: column {name!r} has levels that no file holds, as {levels[0]!r}"
+        raise ContractError(f"{what}. Make texts of them before training.") from error
+    return vocab
+
+
+def _from_plain(levels: Any) -> Any:
+    if not isinstance(levels, dict):
+        return levels
+    return CategoryMap(map(_moment, levels["dates"]), sort=False, add_na=True)
+
+
+def _moment(text: str) -> date:
+    return (date if len(text) == len("2024-02-29") else datetime).fromisoformat(text)
 
 
 def _check_kind(name: Any, unknown: Iterable[Any], vocab: CategoryMap) -> None:

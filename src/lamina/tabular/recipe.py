@@ -213,10 +213,8 @@ def _is_many(value: Any) -> bool:
 
 def _number(name: Any, value: Any) -> float:
     if isinstance(value, str) or not (hasattr(value, "__float__") or is_gap(value)):
-        raise DataError(
-            f"tabular: column {name!r} holds {value!r} where a number was expected. Convert it "
-            "with float()."
-        )
+        what = f"tabular: column {name!r} holds {value!r} where a number was expected"
+        raise DataError(f"{what}. Convert it with float().")
     return float("nan") if is_gap(value) else float(value)
 
 

@@ -262,3 +262,24 @@ def test_blocks_must_fit_the_columns():
 def test_splits_are_positions_or_truth_values(train):
     to = Tabular({"x": [1.0, 2.0, 3.0, 4.0]}, cont_names="x", splits=[train, [1]])
     assert to.splits[0].tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "block", [MultiCategoryBlock(encoded=True, vocab=["a"]), RegressionBlock(n_out=3)]
+)
+def test_a_block_of_another_size_is_refused(block):
+    df = {"x": [0.5, 1.5], "a": [0, 1], "b": [1, 1]}
+    with pytest.raises(ContractError, match=r"of (1|3) labels .* of 2 columns .*\. Give one for"):
+        Tabular(df, y_names=["a", "b"], y_block=block)
+
+
+def test_whole_fractions_are_numbers_and_a_message_says_so():
+    with pytest.warns(UserWarning, match=r"'y' holds only whole .*\. Say so .* CategoryBlock\(\)"):
+        assert target([0.0, 1.0, 1.0]).task == Regression(1)
+    with pytest.warns(UserWarning, match=r"\['a', 'b'\] hold whole numbers"):
+        Tabular({"x": [0.5, 2.5], "a": [0.0, 1.0], "b": [1, 0]}, y_names=["a", "b"])
+
+
+def test_other_fractions_are_numbers_without_a_message():
+    for values in ([0.0, 1.0, 0.5], [float(x) for x in range(30)]):
+        assert target(values).task == Regression(1)

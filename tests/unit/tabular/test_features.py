@@ -110,3 +110,17 @@ def test_frames_and_dates_that_cannot_be_used_are_named():
         add_datepart(pl.DataFrame({"d": ["2024-02-29"]}), "d")
     with pytest.raises(DataError, match=r"column 'd' does not read as dates: .*soon"):
         add_datepart(pd.DataFrame({"d": ["soon"]}), "d")
+
+
+@pytest.mark.parametrize("days", [[20200101], [20200101.0, None], pd.array([1, None], "Int64")])
+def test_numbers_are_no_dates(days):
+    with pytest.raises(DataError, match=r"'d' holds numbers where .*\. Say .*format='%Y%m%d'"):
+        add_datepart(pd.DataFrame({"d": days}), "d")
+
+
+def test_a_column_of_gaps_reads_as_dates():
+    assert add_datepart(pd.DataFrame({"d": [np.nan]}), "d")["dElapsed"].isna().all()
+
+
+def test_columns_of_lists_are_not_shrunk():
+    assert df_shrink_dtypes(pd.DataFrame({"d": [[1]], "e": ["a"]})) == {"e": "category"}

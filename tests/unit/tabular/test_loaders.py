@@ -102,6 +102,11 @@ def test_a_stratified_split_keeps_the_shares(df):
     assert dls.valid_ds.targets.sum() == 3
 
 
+def test_a_stratified_split_needs_labels(df):
+    with pytest.raises(ContractError, match=r"stratify=True .* y_names names none\. Give y_names"):
+        TabularDataLoaders.from_df(df, stratify=True)
+
+
 def test_balanced_loaders_draw_all_labels_equally_often():
     set_base_seed(0)
     to = Tabular({"x": [0.0] * 1000, "y": ["rare"] * 50 + ["usual"] * 950}, y_names="y")

@@ -1,3 +1,4 @@
+import datetime as dt
 from decimal import Decimal
 
 import numpy as np
@@ -218,3 +219,33 @@ def test_infinite_numbers_are_refused_by_name(to):
     for rows in (row, [row] * 20):
         with pytest.raises(DataError, match=r"'pay' holds infinite numbers"):
             encode_rows(to, rows)
+
+
+@pytest.mark.parametrize("value", [[1], {1}])
+def test_a_list_is_no_category_of_a_row(to, value):
+    with pytest.raises(DataError, match=r"'job' cannot be one of categories .*\. Make texts"):
+        encode_rows(to, [{"job": value, "age": 20.0, "pay": 1.0}])
+
+
+def test_levels_without_an_order_are_refused_by_name():
+    with pytest.raises(DataError, match=r"'s' cannot be one of categories .*\. Make texts"):
+        Tabular({"s": [1, (2, 3)]}, cat_names="s")
+
+
+DAYS = [dt.date(2024, 2, 29), dt.date(2024, 3, 1)]
+MOMENTS = [pd.Timestamp("2024-02-29 10:30", tz="UTC"), pd.Timestamp("2024-03-01", tz="UTC")]
+
+
+@pytest.mark.parametrize("days", [DAYS, MOMENTS, np.array(DAYS, dtype="M8[ns]")])
+def test_dates_as_categories_go_through_a_file(days, tmp_path):
+    recipe = Tabular({"day": days}, cat_names="day").recipe
+    path = write_bundle(tmp_path / "recipe.lamina", recipe, kind="test")
+    loaded: TabularRecipe = read_bundle(path).object
+    assert loaded.classes["day"] == recipe.classes["day"]
+    assert loaded.encode({"day": days})[0].tolist() == [[1], [2]]
+
+
+def test_levels_that_no_file_holds_are_refused_by_the_column(tmp_path):
+    recipe = Tabular({"span": pd.cut(pd.Series([1, 2, 3]), 3)}, cat_names="span").recipe
+    with pytest.raises(ContractError, match=r"'span' has levels that no file .*\. Make texts"):
+        write_bundle(tmp_path / "recipe.lamina", recipe, kind="test")

@@ -12,6 +12,8 @@ from torch import Tensor
 from lamina.foundation.errors import ContractError, MissingExtraError, UnknownNameError
 from lamina.foundation.signatures import strict
 from lamina.tabular.answers.prediction import outputs, run_model
+from lamina.tabular.encoding.frames import is_gap
+from lamina.tabular.procs import FillMissing
 from lamina.tabular.recipe import encode_rows
 from lamina.viz.canvas import new_axes
 
@@ -122,6 +124,8 @@ def partial_dependence(
 ) -> PartialDependence:
     """Let all rows have one value of a column after another, and take the mean answer.
 
+    The flag of a column's gaps, `<column>_na`, is lowered; for a value that is a gap it is raised.
+
     Args:
         learn: A learner of tabular loaders.
         column: A column that the network sees.
@@ -145,11 +149,13 @@ def partial_dependence(
     part, j = (0, dls.cat_names.index(column)) if column in dls.cat_names else (1, None)
     j = dls.cont_names.index(column) if j is None else j
     encoded = _grid(dls, (cats, conts), (part, j), values, n_values)
+    codes = _flags(dls, column, values)
     answers = []
-    for value in encoded:
-        changed = [cats, conts]
-        changed[part] = changed[part].clone()
+    for i, value in enumerate(encoded):
+        changed = [cats.clone(), conts.clone()]
         changed[part][:, j] = value
+        for at, of_gap in codes:
+            changed[0][:, at] = of_gap[i if values is not None else 0]
         answers.append(outputs(learn, *changed).reshape(len(cats), -1))
     shown = _decoded(dls, (cats, conts), (part, j), encoded) if values is None else list(values)
     said = torch.stack(answers)
@@ -207,10 +213,8 @@ def _with_targets(learn: "Learner", rows: Any, *, needed: bool = True) -> tuple[
         return dataset.new(rows, with_labels=True).tensors
     tensors = learn.dls[min(1, len(learn.dls) - 1)].dataset.tensors
     if not len(tensors[0]):
-        raise ContractError(
-            "This learner has no validation rows, as one that was loaded. Pass rows=... with a "
-            "frame."
-        )
+        what = "This learner has no validation rows, as one that was loaded"
+        raise ContractError(f"{what}. Pass rows=... with a frame.")
     return tuple(t.cpu() for t in tensors)
 
 
@@ -254,6 +258,17 @@ def _grid(
     if part == 0:
         return torch.arange(1, len(dls.classes[dls.cat_names[j]]))
     return torch.quantile(tensors[1][:, j], torch.linspace(0, 1, n_values)).unique()
+
+
+def _flags(dls: Any, column: Any, values: Sequence[Any] | None) -> list[tuple[int, list[int]]]:
+    """Return which codes tell the gaps of a column of numbers, and what they are for values."""
+    procs = [proc for proc in dls.recipe.procs if isinstance(proc, FillMissing)]
+    if not any(column in proc.flags for proc in procs):
+        return []
+    name = f"{column}_na"
+    codes = dls.classes[name].o2i
+    wanted = [is_gap(value) for value in ([0] if values is None else values)]
+    return [(dls.cat_names.index(name), [codes.get(flag, 0) for flag in wanted])]
 
 
 def _decoded(

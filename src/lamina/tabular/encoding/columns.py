@@ -11,7 +11,7 @@ from torch import Tensor
 from lamina.foundation.errors import DataError
 from lamina.tabular.encoding.frames import Frame, as_frame, factorize, is_gap
 
-__all__ = ["Columns"]
+__all__ = ["Columns", "no_levels"]
 
 _NUMBER = (int, float, Decimal, np.number, np.bool_)
 
@@ -68,9 +68,8 @@ class Columns:
         elif not isinstance(values, Tensor):
             values = np.asarray(values, dtype=object)
         if len(values) != len(self):
-            raise DataError(
-                f"tabular: column {name!r} was given {len(values)} values for {len(self)} rows."
-            )
+            what = f"tabular: column {name!r} was given {len(values)} values"
+            raise DataError(f"{what} for {len(self)} rows.")
         self._made[name] = values
         self._own.add(name)
         self._levels.pop(name, None)
@@ -92,10 +91,8 @@ class Columns:
             return values.double()
         wrong = [x for x in values if not (isinstance(x, _NUMBER) or is_gap(x))]
         if wrong:
-            raise DataError(
-                f"tabular: column {name!r} holds {wrong[0]!r} where numbers were expected. Convert "
-                "it with astype(float), or name it in cat_names."
-            )
+            what = f"tabular: column {name!r} holds {wrong[0]!r} where numbers were expected"
+            raise DataError(f"{what}. Convert it with astype(float), or name it in cat_names.")
         return torch.tensor([np.nan if is_gap(x) else float(x) for x in values], dtype=torch.double)
 
     def factorize(self, name: Any) -> tuple[Tensor, list[Any]]:
@@ -108,8 +105,7 @@ class Columns:
             try:
                 self._levels[name] = self._factorized(name)
             except TypeError as error:
-                what = f"tabular: column {name!r} cannot be one of categories ({error})"
-                raise DataError(f"{what}. Make texts of its values, or leave it out.") from error
+                raise no_levels(name, error) from error
         return self._levels[name]
 
     def is_ordered(self, name: Any) -> bool:
@@ -134,6 +130,17 @@ class Columns:
 
         columns = {n: x.cpu().numpy() if isinstance(x := self[n], Tensor) else x for n in names}
         return pd.DataFrame(columns, columns=list(names))
+
+
+def no_levels(name: Any, error: TypeError) -> DataError:
+    """Return the error for a column whose values cannot be levels.
+
+    Args:
+        name: the column.
+        error: why not.
+    """
+    what = f"tabular: column {name!r} cannot be one of categories ({error})"
+    return DataError(f"{what}. Make texts of its values, or leave it out.")
 
 
 class _Rows(Columns):

@@ -39,10 +39,8 @@ class Frame(ABC):
         self._known = set(self.names)
         if len(self._known) < len(self.names):
             twice = sorted({str(n) for n in self.names if self.names.count(n) > 1})
-            raise DataError(
-                f"The frame has several columns named {', '.join(map(repr, twice))}. Rename or "
-                "drop them, so that a name means one column."
-            )
+            what = f"The frame has several columns named {', '.join(map(repr, twice))}"
+            raise DataError(f"{what}. Rename or drop them, so that a name means one column.")
 
     def __len__(self) -> int:
         return self.size
@@ -163,7 +161,7 @@ class _Polars(Frame):
         if self.is_ordered(name):
             levels = column.dtype.categories
         elif column.dtype not in (pl.String, pl.Categorical):
-            is_plain = self.kind(name) in ("bf" if column.null_count() else "bfiM")
+            is_plain = self.kind(name) in ("bf" if column.null_count() else "bfi")
             return factorize(column.to_numpy() if is_plain else self.objects(name))
         else:
             column = column.cast(pl.String)
@@ -313,10 +311,8 @@ def as_dict(row: Any) -> dict[Any, Any]:
         return dict(row)
     if hasattr(row, "to_dict") and hasattr(row, "index"):
         return row.to_dict()
-    raise DataError(
-        f"tabular: got {type(row).__name__} where a row was expected. Give a dict from column to "
-        "value, or a row of a pandas frame."
-    )
+    what = f"tabular: got {type(row).__name__} where a row was expected"
+    raise DataError(f"{what}. Give a dict from column to value, or a row of a pandas frame.")
 
 
 def factorize(values: np.ndarray) -> Levels:
@@ -392,6 +388,9 @@ def _floats(values: np.ndarray) -> Tensor:
     return torch.from_numpy(values if values.flags.writeable else values.copy())
 
 
+_NUMBERS = ("integer", "floating", "decimal", "mixed-integer", "mixed-integer-float", "integer-na")
+
+
 def as_dates(values: Any, name: Any) -> Any:
     """Return values as a pandas column of dates; texts are read.
 
@@ -400,7 +399,7 @@ def as_dates(values: Any, name: Any) -> Any:
         name: the name of the column, for the message.
 
     Raises:
-        DataError: one is no date.
+        DataError: one is no date, or they are numbers, which may mean days or seconds.
 
     Example:
         >>> as_dates(["2024-02-29", None], "day").dt.day.tolist()
@@ -408,8 +407,13 @@ def as_dates(values: Any, name: Any) -> Any:
     """
     import pandas as pd
 
+    column = pd.Series(values)
+    if column.notna().any() and pd.api.types.infer_dtype(column) in _NUMBERS:
+        what = f"tabular: column {name!r} holds numbers where dates were expected"
+        how = "Say what they are: pd.to_datetime(column, format='%Y%m%d'), or unit='s' since 1970"
+        raise DataError(f"{what}. {how}.")
     try:
-        return pd.to_datetime(pd.Series(values))
+        return pd.to_datetime(column)
     except (TypeError, ValueError) as error:
         what = f"tabular: column {name!r} does not read as dates: {str(error).splitlines()[0]}"
         raise DataError(f"{what} Bring all to a form such as 2024-02-29.") from error
@@ -441,6 +445,8 @@ def _object_or_array(values: Any) -> np.ndarray:
         return values.detach().cpu().numpy()
     if hasattr(values, "dtype"):
         array = np.asarray(values)
+        if array.dtype == "M8[ns]":
+            return array.astype("M8[us]")  # of which Python's dates can be made
         return array.astype(object) if array.dtype.kind in "US" else array
     values = list(values)
     kinds = {type(x) for x in values}

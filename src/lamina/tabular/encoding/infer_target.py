@@ -1,10 +1,10 @@
 """Targets of a table: what a column to predict is, its tensor, and back.
 
 The rule, when no block says it: texts, truth values and categories are labels; fractions are
-numbers to predict; whole numbers are labels if training has at most `MAX_LABELS` different ones,
-else numbers, and a warning says which it was. Several columns are several numbers if all are
-numbers (a warning says so if all are whole), several labels at once if all are truth values, else
-one target each.
+numbers to predict (a warning says so if all, at most `MAX_LABELS` different ones, are whole, as
+0.0); whole numbers are labels if training has at most `MAX_LABELS` different ones, else numbers,
+and a warning says which it was. Several columns are several numbers if all are numbers (a warning
+says so if all are whole), several labels at once if all are truth values, else one target each.
 """
 
 import warnings
@@ -61,13 +61,20 @@ class Target:
         return Pipeline(self.tfms).gather("vocab")
 
     def setup(self, to: Columns) -> None:
-        """Learn the labels from the training rows."""
-        first = self.tfms[0]
+        """Learn the labels from the training rows.
+
+        Raises:
+            ContractError: the block is for another number of columns.
+        """
+        first, n = self.tfms[0], len(self.names)
+        if isinstance(first, RegressionSetup | EncodedMultiCategorize) and first.c not in (None, n):
+            what = f"tabular: y_block is of {first.c} labels or numbers, y_names of {n} columns"
+            raise ContractError(f"{what} {self.names}. Give one for each column.")
         if isinstance(first, Categorize):
             if first.vocab is None:
                 first.setup(_labels(to.train, self.names[0], first.sort))
         elif isinstance(first, RegressionSetup):
-            first.c = first.c or len(self.names)
+            first.c = n
         else:
             rows = [self._row(to.train, i) for i in range(len(to.train))]
             self.tfms = list(TfmdLists(rows, self.tfms).tfms)
@@ -132,13 +139,17 @@ def infer_block(to: Columns, names: Sequence[Any]) -> Any:
         if all(kind == "b" for kind in kinds):
             return MultiCategoryBlock(encoded=True, vocab=list(names))
         if all(kind in "iuf" for kind in kinds):
-            if "f" not in kinds:
+            if all(_few_whole(to, name) for name in names if to.frame.kind(name) == "f"):
                 what = f"tabular: {list(names)} hold whole numbers, and are taken as numbers"
                 warnings.warn(f"{what} to predict. Say so by y_block=, {_OR_LABELS}", stacklevel=2)
             return RegressionBlock()
         return [infer_block(to, [name]) for name in names]
     if kinds[0] in "iu" and not to.is_ordered(names[0]):
         return _of_whole_numbers(to, names[0])
+    if kinds[0] == "f" and _few_whole(to, names[0]):
+        what = f"tabular: the target {names[0]!r} holds only whole numbers, as 1.0"
+        how = "Say so with y_block=RegressionBlock(), or CategoryBlock() for labels"
+        warnings.warn(f"{what}: they are taken as numbers to predict. {how}.", stacklevel=2)
     return RegressionBlock() if kinds[0] == "f" else CategoryBlock()
 
 
@@ -159,10 +170,8 @@ def make_targets(to: Columns, names: Sequence[Any], y_block: Any = None) -> list
     block = infer_block(to, names) if y_block is None else y_block
     if isinstance(block, list | tuple):
         if len(block) != len(names):
-            raise ContractError(
-                f"tabular: y_block has {len(block)} blocks for {len(names)} columns in y_names. "
-                "Give one for each, or a single block for all."
-            )
+            what = f"tabular: y_block has {len(block)} blocks for {len(names)} columns in y_names"
+            raise ContractError(f"{what}. Give one for each, or a single block for all.")
         groups = [([name], _tfms(one)) for name, one in zip(names, block, strict=True)]
     elif len(names) > 1 and isinstance(_tfms(block)[0], Categorize):
         groups = [([name], _tfms(block)) for name in names]
@@ -172,6 +181,12 @@ def make_targets(to: Columns, names: Sequence[Any], y_block: Any = None) -> list
     for target in targets:
         target.setup(to)
     return targets
+
+
+def _few_whole(to: Columns, name: Any) -> bool:
+    """Tell whether the numbers of training are whole, and at most `MAX_LABELS` different ones."""
+    values = to.train.numbers(name)
+    return bool((values == values.round()).all()) and len(values.unique()) <= MAX_LABELS
 
 
 def _of_whole_numbers(to: Columns, name: Any) -> TransformBlock:
@@ -188,10 +203,8 @@ def _of_whole_numbers(to: Columns, name: Any) -> TransformBlock:
 def _tfms(block: TransformBlock | Callable[[], TransformBlock]) -> list[Any]:
     made: Any = block() if callable(block) else block
     if not isinstance(made, TransformBlock):
-        raise ContractError(
-            f"tabular: y_block={block!r} is no block. Give CategoryBlock(), RegressionBlock() or "
-            "MultiCategoryBlock(encoded=True, vocab=[...])."
-        )
+        what = f"tabular: y_block={block!r} is no block. Give CategoryBlock(), RegressionBlock()"
+        raise ContractError(f"{what} or MultiCategoryBlock(encoded=True, vocab=[...]).")
     return list(Pipeline(made.type_tfms))
 
 

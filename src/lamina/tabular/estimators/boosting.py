@@ -85,10 +85,8 @@ def boosting_baseline(
     """
     task = dls.task
     if not (isinstance(task, SingleLabel) or (isinstance(task, Regression) and task.n_out == 1)):
-        raise ContractError(
-            f"boosting_baseline: the target is {task}. Boosted trees take one label or one number; "
-            "make loaders with one such column in y_names."
-        )
+        what = f"boosting_baseline: the target is {task}. Boosted trees take one label or one"
+        raise ContractError(f"{what} number; make loaders with one such column in y_names.")
     valid = _validation(dls, "boosting_baseline")
     is_class = isinstance(task, SingleLabel)
     counts = [len(dls.classes[name]) for name in dls.cat_names]

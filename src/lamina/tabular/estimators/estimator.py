@@ -108,10 +108,8 @@ class _TabularEstimator(BaseEstimator):
             return [name for name, is_wanted in zip(names, wanted, strict=True) if is_wanted]
         known = {"b": (), "i": range(-n, n)}.get(kind, names)
         if unknown := [name for name in wanted.tolist() if name not in known]:
-            raise DataError(
-                f"{type(self).__name__}: categorical_features names {unknown}, but the columns are "
-                f"{names}. Give names, positions, or a mask of all columns."
-            )
+            what = f"{type(self).__name__}: categorical_features names {unknown}, but the columns"
+            raise DataError(f"{what} are {names}. Give names, positions, or a mask of all columns.")
         return [names[i] for i in wanted] if kind == "i" else wanted.tolist()
 
 
@@ -153,10 +151,8 @@ class TabularClassifier(ClassifierMixin, _TabularEstimator):
         _same_length(columns, labels)
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
-            raise DataError(
-                f"{type(self).__name__}: all labels are of one class, {self.classes_[0]!r}. Give "
-                "rows of at least two classes."
-            )
+            what = f"{type(self).__name__}: all labels are of one class, {self.classes_[0]!r}"
+            raise DataError(f"{what}. Give rows of at least two classes.")
         self._fit(columns, {_TARGET: codes}, CategoryBlock(list(range(len(self.classes_)))))
         return self
 
@@ -222,9 +218,8 @@ def _values(frame: Any, name: Any) -> np.ndarray:
 
 def _target(estimator: Any, y: Any, dtype: Any) -> np.ndarray:
     if y is None:
-        raise DataError(
-            f"{type(estimator).__name__}: fit requires y to be passed, but the target y is None."
-        )
+        where = type(estimator).__name__
+        raise DataError(f"{where}: fit requires y to be passed, but the target y is None.")
     return check_array(y, ensure_2d=False, dtype=dtype, input_name="y")
 
 

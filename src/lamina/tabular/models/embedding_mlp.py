@@ -194,8 +194,6 @@ def _activation(act: Act) -> nn.Module:
 def _per_layer(ps: float | Sequence[float] | None, n: int) -> list[float]:
     drops = [float(ps or 0)] * n if ps is None or isinstance(ps, int | float) else list(ps)
     if len(drops) != n:
-        raise ContractError(
-            f"TabularModel: {len(drops)} dropout probabilities in ps for {n} hidden layers. "
-            "Give one for each, or a single number."
-        )
+        what = f"TabularModel: {len(drops)} dropout probabilities in ps for {n} hidden layers"
+        raise ContractError(f"{what}. Give one for each, or a single number.")
     return drops

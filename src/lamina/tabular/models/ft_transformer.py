@@ -138,10 +138,8 @@ class FTTransformer(nn.Module):
     ) -> None:
         super().__init__()
         if width % n_heads:
-            raise ContractError(
-                f"FTTransformer: width {width} is not a multiple of {n_heads} heads. "
-                "Change width= or n_heads=."
-            )
+            what = f"FTTransformer: width {width} is not a multiple of {n_heads} heads"
+            raise ContractError(f"{what}. Change width= or n_heads=.")
         counts = [size if isinstance(size, int) else size[0] for size in emb_szs]
         self.tokenizer = FeatureTokenizer(counts, n_cont, width, numbers)
         self.blocks = nn.ModuleList(

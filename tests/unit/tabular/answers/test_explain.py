@@ -117,6 +117,19 @@ def test_columns_may_have_numbers_for_names_and_gaps(odd):
     assert partial_dependence(odd, 0, n_values=3).values == pytest.approx([1, 16, 31])
 
 
+@pytest.mark.parametrize("values", [None, [1.0, 2.0]])
+def test_rows_with_a_gap_lose_its_flag(odd, values):
+    curve = partial_dependence(odd, 0, values=values)
+    same = pd.DataFrame({0: curve.values[-1:], 1: 0.5, "day": pd.Timestamp("2001-01-01")})
+    torch.testing.assert_close(curve.rows[-1, :1], odd.predict(same)[2], atol=1e-4, rtol=0)
+
+
+def test_a_gap_may_be_set(odd):
+    gap = partial_dependence(odd, 0, values=[np.nan]).rows[0, :1]
+    row = pd.DataFrame({0: [np.nan], 1: 0.5, "day": pd.Timestamp("2001-01-01")})
+    torch.testing.assert_close(gap, odd.predict(row)[2], atol=1e-4, rtol=0)
+
+
 def test_parts_of_dates_have_curves_but_no_values_of_their_own(odd):
     assert partial_dependence(odd, "day_Year").values[-1] == pytest.approx(2003)
     for column in ("day_Year", "0_na"):
