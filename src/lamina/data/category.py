@@ -356,9 +356,9 @@ class EncodedMultiCategorize(MultiCategorize):
     def encodes(self, x: Any) -> TensorMultiCategory:
         """Return the numbers as a float vector."""
         out = tensor(np.array(list(self._labels(x)), dtype=np.float32))
-        if len(out) != len(_known(self)):
+        if out.shape != (len(_known(self)),) or not ((out >= 0) & (out <= 1)).all():
             raise ItemError(
-                f"EncodedMultiCategorize: {len(out)} numbers for {len(self.vocab)} labels. Give "
+                f"EncodedMultiCategorize: got {describe(x)} for {len(self.vocab)} labels. Give "
                 "one 0 or 1 per label of the vocabulary.",
                 stage="encodes",
             )
@@ -400,9 +400,11 @@ class RegressionSetup(ItemTransform):
     def encodes(self, x: Any) -> TitledTensorScalar:
         """Return the numbers as floats."""
         numbers = tensor(_numbers(x), dtype=torch.float32)
-        if self.c not in (None, max(1, numbers.numel())):
+        n = max(1, numbers.numel()) if self.c is None else self.c
+        if n != max(1, numbers.numel()) or not numbers.isfinite().all():
             raise ItemError(
-                f"RegressionSetup: got {describe(x)} where {self.c} numbers were expected.",
+                f"RegressionSetup: got {describe(x)} where {n} numbers were expected, all of them "
+                "finite. Leave out items with gaps, or fill them.",
                 stage="encodes",
             )
         return TitledTensorScalar(numbers)

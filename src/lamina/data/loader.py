@@ -341,10 +341,8 @@ class DataLoader(Stages):
                 "len() and [i], or an iterable that can be gone through again for each pass."
             )
         if self.shuffle and not self.indexed and not self.options.get("buffer"):
-            raise ContractError(
-                f"{where}: a stream can be shuffled only within a buffer. Give buffer=1000 to "
-                "choose each element from that many, or leave out shuffle=True."
-            )
+            what = f"{where}: a stream can be shuffled only within a buffer"
+            raise ContractError(f"{what}. Give buffer=1000 to choose among so many at a time.")
         n = self.n
         if self.drop_last and n and bs is not None and n < bs:
             warnings.warn(
@@ -374,8 +372,5 @@ class DataLoader(Stages):
         if self.skipped:
             first = self.skipped[0].reason or "no reason given"
             return f"{where}: all {len(self.skipped)} items were skipped ({first})."
-        kind = type(self.dataset).__name__
-        return (
-            f"{where}: the data set ({kind}) is empty. Check where its items come from and how "
-            "they were split."
-        )
+        what = f"{where}: the data set ({type(self.dataset).__name__}) is empty"
+        return f"{what}. Check where its items come from and how they were split."

@@ -86,7 +86,10 @@ class DataLoaders(LoaderGroup):
 
         Raises:
             UnknownArgumentError: an option is not known.
+            ContractError: there is no data set.
         """
+        if not dsets:
+            raise ContractError("DataLoaders.from_dsets: no data set given. Give at least one.")
         kind = options.pop("dl_type", None) or TfmdDL
         refuse_options(f"{cls.__name__}.from_dsets", options, kind)
         first, others = _separate(options)
@@ -164,10 +167,8 @@ class DataLoaders(LoaderGroup):
         """
         loader = self._last()
         if not isinstance(loader, DataLoader):
-            raise ContractError(
-                "DataLoaders.test_dl: a plain loader has no transforms to use on new items. "
-                "Give the learner a loader of these items instead."
-            )
+            where = "DataLoaders.test_dl: a plain loader has no transforms to use on new items"
+            raise ContractError(f"{where}. Give the learner a loader of these items instead.")
         ds = loader.dataset
         if hasattr(ds, "test_set"):
             ds = ds.test_set(items, with_labels=with_labels, rm_tfms=rm_type_tfms)
@@ -183,7 +184,11 @@ class DataLoaders(LoaderGroup):
     def new_empty(self) -> Self:
         """Return loaders without items, which still transform and decode."""
         loaders = [
-            loader.new(loader.dataset.new_empty() if hasattr(loader.dataset, "new_empty") else [])
+            PlainLoader([])
+            if isinstance(loader, PlainLoader)
+            else loader.new(
+                loader.dataset.new_empty() if hasattr(loader.dataset, "new_empty") else []
+            )
             for loader in self.loaders
         ]
         return type(self)(*loaders, path=self.path, device=self.device)
@@ -199,15 +204,19 @@ class DataLoaders(LoaderGroup):
 
         Raises:
             UnknownNameError: there is no such stage.
+            ContractError: a loader has no stages.
         """
         if event not in PIPELINES:
             raise UnknownNameError("event", event, PIPELINES, where="DataLoaders.add_tfms")
-        numbers = range(len(self.loaders)) if loaders is None else loaders
+        chosen = self.loaders if loaders is None else [self.loaders[i] for i in loaders]
+        if not all(hasattr(loader, "pipelines") for loader in chosen):
+            where = "DataLoaders.add_tfms: a plain loader has no stages"
+            raise ContractError(f"{where}. Put the transforms into its data set.")
         for tfm in tfms if isinstance(tfms, list | tuple | L) else [tfms]:
             made: Transform = mk_transform(tfm)
             made.setup(self.train)
-            for i in numbers:
-                self.loaders[i].pipelines[event].add(made)
+            for loader in chosen:
+                loader.pipelines[event].add(made)
 
     def _last(self) -> Any:
         """Return the loader whose transforms are those of validation, where there is one."""

@@ -92,20 +92,27 @@ class TrainTestSplitter:
     shuffle: bool = True
 
     def __call__(self, items: Sequence[Any]) -> Split:
-        """Return the positions for training and for validation."""
+        """Return the positions for training and for validation.
+
+        Raises:
+            DataError: the items cannot be split so.
+        """
         try:
             from sklearn.model_selection import train_test_split
         except ImportError as error:
             raise MissingExtraError("scikit-learn", "all") from error
         seed = derive(base_seed(), "split") if self.random_state is None else self.random_state
-        train, valid = train_test_split(
-            range(len(items)),
-            test_size=self.test_size,
-            train_size=self.train_size,
-            random_state=seed % 2**32 if self.shuffle else None,
-            stratify=self.stratify,
-            shuffle=self.shuffle,
-        )
+        try:
+            train, valid = train_test_split(
+                range(len(items)),
+                test_size=self.test_size,
+                train_size=self.train_size,
+                random_state=seed % 2**32 if self.shuffle else None,
+                stratify=self.stratify,
+                shuffle=self.shuffle,
+            )
+        except ValueError as error:
+            raise DataError(f"TrainTestSplitter: {error} Check its arguments.") from error
         return [int(i) for i in train], [int(i) for i in valid]
 
 
@@ -126,12 +133,13 @@ class IndexSplitter:
     def __call__(self, items: Sequence[Any]) -> Split:
         """Return the positions for training and for validation."""
         n = len(items)
-        valid = mask2idxs(listed(self.valid_idx))
-        wrong = [i for i in valid if not -n <= i < n]
-        if wrong:
+        picks = listed(self.valid_idx)
+        odd = [i for i in picks if isinstance(i, float | str)]
+        valid = [] if odd else mask2idxs(picks)
+        if wrong := odd or [i for i in valid if not -n <= i < n]:
             raise DataError(
-                f"IndexSplitter: position {wrong[0]} is out of {n} items. Give positions in the "
-                "items, not labels of rows."
+                f"IndexSplitter: {wrong[0]!r} is no position in {n} items. Give positions, not "
+                "labels of rows; for a fraction use RandomSplitter or EndSplitter."
             )
         taken = dict.fromkeys(i % n for i in valid)
         return [i for i in range(n) if i not in taken], list(taken)
@@ -189,7 +197,7 @@ class GrandparentSplitter:
         Raises:
             DataError: no file is for training, or none for validation.
         """
-        found = [Path(item).parent.parent.name for item in items]
+        found = [path.parent.parent.name for path in _paths("GrandparentSplitter", items)]
         train, valid = (
             [i for i, name in enumerate(found) if name in listed(wanted)]
             for wanted in (self.train_name, self.valid_name)
@@ -241,10 +249,8 @@ class MaskSplitter:
         """Return the positions for training and for validation."""
         flags = flags_of("MaskSplitter", self.mask)
         if len(flags) != len(items):
-            raise DataError(
-                f"MaskSplitter: the mask has {len(flags)} values for {len(items)} items. Give one "
-                "per item."
-            )
+            what = f"the mask has {len(flags)} values for {len(items)} items"
+            raise DataError(f"MaskSplitter: {what}. Give one per item.")
         return by_flags(flags)
 
 
@@ -266,12 +272,10 @@ class FileSplitter:
         """
         lines = Path(self.fname).read_text(encoding="utf-8").splitlines()
         names = {line.strip() for line in lines if line.strip()}
-        files = [Path(item).name for item in items]
+        files = [path.name for path in _paths("FileSplitter", items)]
         if files and not names.intersection(files):
-            raise DataError(
-                f"FileSplitter: {self.fname} names none of the {len(files)} files, such as "
-                f"{files[0]!r}. Give the names without folders, one per line."
-            )
+            what = f"{self.fname} names none of the {len(files)} files, such as {files[0]!r}"
+            raise DataError(f"FileSplitter: {what}. Give the names without folders, one per line.")
         return by_flags(file in names for file in files)
 
 
@@ -343,3 +347,11 @@ class RandomSubsetSplitter:
         shuffled = permutation(len(items), self.seed)
         n_train, n_valid = (int(size * len(items)) for size in (self.train_sz, self.valid_sz))
         return shuffled[:n_train], shuffled[n_train : n_train + n_valid]
+
+
+def _paths(where: str, items: Iterable[Any]) -> list[Path]:
+    try:
+        return [Path(item) for item in items]
+    except TypeError as error:
+        what = f"{where}: an item is no path ({error})"
+        raise DataError(f"{what}. For other items use FuncSplitter or MaskSplitter.") from error

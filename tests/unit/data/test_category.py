@@ -169,8 +169,14 @@ class TestOneHot:
         tfm = EncodedMultiCategorize(["a", "b"])
         assert tfm([0, 1]).tolist() == [0.0, 1.0]
         assert tfm.decode(tfm([0, 1])) == ["b"]
-        with pytest.raises(ItemError, match=r"3 numbers for 2 labels. Give one"):
-            tfm([0, 1, 1])
+        assert tfm([0.25, 0.75]).tolist() == [0.25, 0.75]
+
+    @pytest.mark.parametrize("given", [[0, 1, 1], [1, 5], [-1, 0], [0, float("nan")], [[0, 1]]])
+    def test_what_is_not_encoded_is_refused(self, given):
+        with pytest.raises(
+            ItemError, match=r"got list .* for 2 labels\. Give one 0 or 1 per label"
+        ):
+            EncodedMultiCategorize(["a", "b"])(given)
 
 
 class TestRegression:
@@ -194,6 +200,11 @@ class TestRegression:
         tfm.setup([(1, 2)])
         with pytest.raises(ItemError, match=r"got tuple .* where 2 numbers were expected"):
             tfm((1, 2, 3))
+
+    @pytest.mark.parametrize("gap", [float("nan"), (1.0, float("inf")), None])
+    def test_gaps_are_refused(self, gap):
+        with pytest.raises(ItemError, match=r"expected, all of them finite\. Leave out"):
+            RegressionSetup()(gap)
 
     def test_labels_are_refused(self):
         with pytest.raises(ItemError, match=r"str 'cat' where a number .* use CategoryBlock"):

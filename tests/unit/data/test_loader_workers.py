@@ -183,6 +183,19 @@ def test_a_thread_that_hangs_is_named():
 # Processes
 
 
+def test_a_process_that_dies_is_named_with_what_to_do():
+    dl = DataLoader(range(2), after_item=lambda x: os._exit(3), num_workers=1)
+    message = r"exited unexpectedly\. num_workers=0 shows .* memory .* fewer workers"
+    with pytest.raises(DataError, match=f"DataLoader: DataLoader worker .* {message}"):
+        list(dl)
+
+
+def test_a_process_that_hangs_is_named_with_what_to_do():
+    dl = DataLoader(range(2), after_item=lambda x: time.sleep(3), num_workers=1, timeout=0.2)
+    with pytest.raises(DataError, match=r"timed out .*num_workers=0 .*give a longer timeout"):
+        list(dl)
+
+
 @pytest.mark.parametrize(("persistent", "n_born"), [(True, 2), (False, 4)])
 def test_persistent_processes_live_through_the_passes(persistent, n_born):
     dl = DataLoader(

@@ -155,6 +155,21 @@ def test_a_plain_loader_has_no_transforms_for_new_items():
         DataLoaders([(torch.zeros(1),)], device="cpu").test_dl([1])
 
 
+def test_a_plain_loader_has_no_stages_for_transforms():
+    with pytest.raises(ContractError, match=r"add_tfms: a plain loader has no stages\. Put"):
+        DataLoaders([(torch.zeros(2),)], device="cpu").add_tfms(str, "after_item")
+
+
+def test_plain_loaders_can_be_emptied():
+    dls = DataLoaders([(torch.zeros(2),)], device="cpu").new_empty()
+    assert list(dls.train) == []
+
+
+def test_there_must_be_data_sets():
+    with pytest.raises(ContractError, match=r"from_dsets: no data set given\. Give at least one"):
+        DataLoaders.from_dsets()
+
+
 def test_there_must_be_loaders():
     with pytest.raises(ContractError, match=r"no loader given\. Give"):
         DataLoaders()

@@ -64,6 +64,15 @@ def test_what_is_no_weight_is_refused(wgts):
         dsets().weighted_dataloaders(wgts, bs=4)
 
 
+def test_weights_are_one_list_of_numbers():
+    with pytest.raises(DataError, match=r"got 8 x 2 weights for 8 training items\. Give 8"):
+        dsets().weighted_dataloaders([[1.0, 2.0]] * 8, bs=4)
+    with pytest.raises(DataError, match=r"got 1 weights for 8 training items\. Give 8"):
+        dsets().weighted_dataloaders(1.0, bs=4)
+    with pytest.raises(DataError, match=r"weighted_dataloaders: .*dict\. Give a list of numbers"):
+        dsets().weighted_dataloaders({"a": 1.0}, bs=4)
+
+
 def test_a_pass_uses_a_part_of_the_items_and_another_one_the_next_time():
     dls = dsets().partial_dataloaders(4, bs=2, seed=1)
     first, second = flat(dls.train), flat(dls.train)

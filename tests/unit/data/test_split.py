@@ -88,6 +88,11 @@ class TestRandom:
         _, valid = TrainTestSplitter(0.5, random_state=1, stratify=labels)(labels)
         assert [labels[i] for i in valid].count("b") == 1
 
+    @pytest.mark.parametrize("given", [{"stratify": [1, 2]}, {"test_size": 3.0}])
+    def test_what_scikit_learn_refuses(self, given):
+        with pytest.raises(DataError, match=r"(?s)^TrainTestSplitter: .+ Check its arguments\."):
+            TrainTestSplitter(**given)("abcd")
+
     def test_train_test_without_shuffling(self):
         assert TrainTestSplitter(0.25, shuffle=False)("abcd") == ([0, 1, 2], [3])
 
@@ -100,9 +105,20 @@ class TestGiven:
     def test_one_position(self):
         assert IndexSplitter(2)("abc") == ([0, 1], [2])
 
-    def test_positions_out_of_range(self):
-        with pytest.raises(DataError, match=r"position 9 is out of 3 items. Give positions"):
-            IndexSplitter([0, 9])("abc")
+    @pytest.mark.parametrize("idx", [[0, 9], 9, [9.0], 9.0, ["9"], torch.tensor([9])])
+    def test_what_is_no_position(self, idx):
+        with pytest.raises(DataError, match=r"9.* is no position in 3 items\. Give .*a fraction"):
+            IndexSplitter(idx)("abc")
+
+    def test_a_mask_of_numpy(self):
+        assert IndexSplitter(np.array([False, True]))("ab") == ([0], [1])
+
+    @pytest.mark.parametrize("item", [1, ("train/a/1.png", 1)])
+    def test_items_that_are_no_paths(self, item, tmp_path):
+        (tmp_path / "valid.txt").write_text("1.png")
+        for splitter in (GrandparentSplitter(), FileSplitter(tmp_path / "valid.txt")):
+            with pytest.raises(DataError, match=r"Splitter: an item is no path.* use FuncSplitter"):
+                splitter([item])
 
     def test_positions_given_twice_count_once(self):
         assert IndexSplitter([1, -3, 1])("abcd") == ([0, 2, 3], [1])

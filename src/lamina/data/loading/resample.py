@@ -22,16 +22,18 @@ def weighted(dls: Any, wgts: Sequence[float] | Any) -> Any:
         DataError: the weights do not fit the items, or are no weights.
     """
     n = dls.train.n
-    weights = torch.as_tensor(wgts, dtype=torch.float64)
+    try:
+        weights = torch.as_tensor(wgts, dtype=torch.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"weighted_dataloaders: {error}. Give a list of numbers.") from error
     picked, n_whole = getattr(dls.train.dataset, "origin", None) or (None, n)
-    if len(weights) == n_whole != n:
+    if weights.shape == (n_whole,) != (n,):
         weights = weights[picked]
-    if len(weights) != n:
+    if weights.shape != (n,):
         whole = f", or {n_whole} for all items" if n_whole != n else ""
-        raise DataError(
-            f"weighted_dataloaders: got {len(weights)} weights for {n} training items. Give {n}, "
-            f"one per training item{whole}."
-        )
+        got = " x ".join(map(str, weights.shape)) or 1
+        what = f"weighted_dataloaders: got {got} weights for {n} training items"
+        raise DataError(f"{what}. Give {n}, one per training item{whole}.")
     if not (weights.isfinite().all() and (weights >= 0).all() and weights.sum() > 0):
         raise DataError(
             "weighted_dataloaders: weights must be finite numbers from 0, not all 0; the smallest "

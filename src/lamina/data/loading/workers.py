@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Crew", "Made", "produce"]
 
+_GONE = (
+    "num_workers=0 shows an error in the data's code, or the item that hangs. If memory ran out, "
+    "take fewer workers or a smaller bs; if an item only takes long, give a longer timeout."
+)
+
 
 @dataclass(slots=True)
 class Failure:
@@ -101,7 +106,7 @@ class Crew:
         self._generator.manual_seed(derive(plan.seed, "workers", plan.epoch) >> 1)
         self._feed.assign(plan)
         self._plan = plan
-        for made in self._processes:
+        for made in self._received():
             if self._plan is not plan:
                 raise ContractError(
                     f"{type(self._feed.loader).__name__}: another pass has begun, and persistent "
@@ -110,6 +115,12 @@ class Crew:
             if isinstance(made, Failure):
                 raise made.unpack()
             yield made
+
+    def _received(self) -> Generator[Any]:
+        try:
+            yield from self._processes
+        except RuntimeError as error:  # of PyTorch: those of the processes come as values
+            raise DataError(f"{type(self._feed.loader).__name__}: {error}. {_GONE}") from error
 
 
 class _Feed(IterableDataset[Any]):
