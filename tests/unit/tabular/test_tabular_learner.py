@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from timeit import repeat
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from lamina.tabular.answers.prediction import embeddings
 from lamina.tabular.learner import tabular_learner
 from lamina.tabular.loaders import TabularDataLoaders
 from lamina.tabular.models.embedding_mlp import TabularModel, tabular_config
+from lamina.tabular.recipe import encode_rows
 from lamina.train.persistence import load_learner
 
 TINY = {
@@ -116,6 +118,18 @@ def test_many_rows_are_predicted_in_chunks(df):
     learn = quiet(loaders(df), layers=[8])
     many = pd.concat([df] * 25)
     torch.testing.assert_close(learn.predict(many)[2][-400:], learn.predict(df)[2])
+
+
+def test_a_row_costs_little_more_than_the_network(df):
+    """Defect G28."""
+    learn = quiet(loaders(df), layers=[8])
+    row, encoded = dict(df.iloc[0]), encode_rows(learn.dls, df.iloc[:1])
+    learn.model.eval()
+    whole, network = (
+        min(repeat(call, number=1, repeat=100))
+        for call in (lambda: learn.predict(row), lambda: learn.model(*encoded))
+    )
+    assert whole < 15 * network
 
 
 def test_a_missing_column_is_named(df):
