@@ -10,6 +10,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def cache_key(texts: Iterable[Any], settings: Any) -> str:
     tensors: dict[str, torch.Tensor] = {}
     digest = hashlib.blake2b(_VERSION, digest_size=16)
     digest.update(json.dumps(encode(settings, tensors), sort_keys=True).encode())
+    digest.update(_version(getattr(settings, "tok", settings)).encode())
     for text in texts:
         if isinstance(text, Path):
             content = text.read_bytes()
@@ -94,6 +96,13 @@ def read_cache(file: Path) -> TokenizedTexts | None:
             counts = words["count"].to_numpy()
             return TokenizedTexts(list(_runs(reader)), words["word"].to_pylist(), counts, path=file)
     return None
+
+
+def _version(tok: Any) -> str:
+    """Return the version of the library that a tokenizer says it needs, which changes tokens."""
+    with suppress(AttributeError, PackageNotFoundError):
+        return version(tok.needs)
+    return ""
 
 
 def _runs(reader: Any) -> Iterator[Run]:

@@ -5,10 +5,13 @@ file that is mapped (see `lamina.text.cache`). The same tokens serve a language 
 classifier.
 """
 
+import multiprocessing
+import pickle
+import warnings
 from array import array
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
@@ -410,18 +413,38 @@ def _runs(
     starts = range(0, len(texts), _RUN)
     todo = ((i, texts[i : i + _RUN]) for i in starts)
     n = min(num_cpus() if n_workers is None else n_workers, len(starts))
-    done = (_tokens(cut, *run) for run in todo) if n < 2 else _in_processes(cut, todo, n)
+    alone = n < 2 or not _can_go(cut)
+    done = (_tokens(cut, *run) for run in todo) if alone else _in_processes(cut, todo, n)
     shown = track(done, len(starts), "tokenize") if progress else done
     yield from (corpus.add(*found) for found in shown)
 
 
+def _can_go(cut: TokenizeWithRules) -> bool:
+    """Tell whether new processes can be given the tokenizer, and warn if they cannot."""
+    try:
+        if multiprocessing.get_start_method() != "fork":  # forked ones have it from this one
+            pickle.dumps(cut)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        told = f"tokenize: one process works, which takes longer: {error}. Define rules and "
+        warnings.warn(f"{told}tokenizer at the top of a module, or pass n_workers=0.", stacklevel=2)
+        return False
+    return True
+
+
 def _in_processes(cut: TokenizeWithRules, todo: Iterator[Any], n: int) -> Iterator[_Counted]:
-    with ProcessPoolExecutor(n, initializer=_begin, initargs=(cut,)) as pool:
-        waiting = deque(pool.submit(_tokens_here, *run) for run in islice(todo, 2 * n))
-        while waiting:
-            found = waiting.popleft().result()
-            waiting.extend(pool.submit(_tokens_here, *run) for run in islice(todo, 1))
-            yield found
+    try:
+        with ProcessPoolExecutor(n, initializer=_begin, initargs=(cut,)) as pool:
+            waiting = deque(pool.submit(_tokens_here, *run) for run in islice(todo, 2 * n))
+            while waiting:
+                found = waiting.popleft().result()
+                waiting.extend(pool.submit(_tokens_here, *run) for run in islice(todo, 1))
+                yield found
+    except BrokenExecutor as error:
+        error.add_note(
+            "tokenize: a process died. Was memory short? Can rules and tokenizer be imported in a "
+            "new process? If not, pass n_workers=0."
+        )
+        raise
 
 
 _here: list[TokenizeWithRules] = []  # of a worker process, which keeps what the tokenizer remembers

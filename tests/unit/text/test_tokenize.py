@@ -1,3 +1,4 @@
+import multiprocessing
 from collections import Counter
 
 import pandas as pd
@@ -21,8 +22,10 @@ from lamina.text.tokenize import (
     tokenize_folder,
     tokenize_texts,
 )
-from lamina.text.tokenizers.base import BaseTokenizer
+from lamina.text.tokenizers.base import BaseTokenizer, TokenizeWithRules
+from lamina.text.tokenizers.fast import HFTokenizer
 from lamina.text.tokenizers.subwords import SentencePieceTokenizer
+from lamina.text.tokenizers.words import SpacyTokenizer
 from lamina.text.types import Tokens
 
 TEXTS = [f"A film number {i} is FINE!!!" for i in range(50)]
@@ -251,3 +254,32 @@ def test_the_transform_tokenizes_once():
     tfm.setup(TEXTS)
     assert [tfm(text) for text in TEXTS][3][0] == "xxbos"
     assert Seen.n == 50
+
+
+@pytest.fixture
+def spawn():
+    usual = multiprocessing.get_start_method()
+    multiprocessing.set_start_method("spawn", force=True)
+    yield
+    multiprocessing.set_start_method(usual, force=True)
+
+
+@pytest.mark.parametrize(
+    "local", [{"rules": [lambda x: x.lower()]}, {"tok": lambda x: map(str.split, x)}]
+)
+def test_what_new_processes_cannot_be_given_works_in_this_one(local, spawn, monkeypatch):
+    monkeypatch.setattr("lamina.text.tokenize._RUN", 20)
+    with pytest.warns(UserWarning, match=r"one process works, .*\. Define .* pass n_workers=0"):
+        found = tokenize_texts(TEXTS, 2, **{"tok": SPLIT, **local})
+
+    assert list(found) == list(tokenize_texts(TEXTS, 0, **{"tok": SPLIT, **local}))
+
+
+@pytest.mark.parametrize("tok", [SpacyTokenizer(), SentencePieceTokenizer(), HFTokenizer("{}")])
+def test_another_release_of_the_library_has_another_name(tok, monkeypatch):
+    keys = []
+    for release in ("1.0", "1.1", "1.1"):
+        monkeypatch.setattr("lamina.text.cache.version", lambda name, release=release: release)
+        keys.append(cache_key(TEXTS, TokenizeWithRules(tok)))
+
+    assert keys[0] != keys[1] == keys[2]

@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lamina.data.external import URLs, untar_data
-from lamina.foundation.errors import ContractError, UnknownNameError
+from lamina.foundation.errors import ContractError, DataError, UnknownNameError
 from lamina.tensor.codec import decode, encode
 from lamina.text.rules import BOS, default_rules
 from lamina.text.tokenizers.base import BaseTokenizer, TokenizeWithRules
@@ -158,3 +158,18 @@ def test_tokenizers_are_saved_with_what_they_know(tok):
 
     assert first(again, TEXTS[1]) == first(tok, TEXTS[1])
     assert first(pickle.loads(pickle.dumps(tok)), TEXTS[0]) == first(tok, TEXTS[0])
+
+
+def test_what_is_no_model_of_subwords_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"is no model that can be read .*nope.*Give a \.model"):
+        SentencePieceTokenizer(sp_model=tmp_path / "nope")
+    with pytest.raises(DataError, match=r"is no model that can be read .*Give a \.model"):
+        list(SentencePieceTokenizer(sp_model=b"123")(["a"]))
+
+
+def test_what_is_no_file_of_a_tokenizer_is_refused(tmp_path):
+    (tmp_path / "odd.json").write_text("{}")
+    with pytest.raises(DataError, match=r"'\{\}' is no tokenizer .*\. Give the content"):
+        HFTokenizer.from_file(tmp_path / "odd.json")
+    with pytest.raises(DataError, match=r"nope cannot be read .*\. Give a tokenizer\.json"):
+        HFTokenizer.from_file(tmp_path / "nope")

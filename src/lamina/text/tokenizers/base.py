@@ -28,7 +28,8 @@ class TextTokenizer(Protocol):
 
     A function of this form will do. Of an object, these are used if they are there:
     `join(tokens)`, the inverse; `rules`, those to use when none are given; `is_trained` and
-    `train(texts)`, for what has to see texts first. To be exported with a learner it must be
+    `train(texts)`, for what has to see texts first; `needs`, the library whose version decides on
+    the tokens, too. To be exported with a learner it must be
     savable (`lamina.foundation.registry.savable`).
     """
 

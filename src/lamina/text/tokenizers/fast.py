@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from lamina.foundation.errors import UnknownNameError
+from lamina.foundation.errors import DataError, UnknownNameError
 from lamina.foundation.registry import savable
 from lamina.foundation.signatures import strict
 from lamina.text.rules import BOS, SPECIAL_TOKENS, UNK, Rule, mark_start
@@ -38,6 +38,7 @@ class HFTokenizer:
     """
 
     json: str
+    needs: ClassVar[str] = "tokenizers"
 
     def __post_init__(self) -> None:
         self._tokenizer: Any = None
@@ -48,8 +49,16 @@ class HFTokenizer:
 
         Args:
             file: The file.
+
+        Raises:
+            DataError: It cannot be read, or holds something else.
         """
-        return cls(Path(file).read_text(encoding="utf-8"))
+        try:
+            made = cls(Path(file).read_text(encoding="utf-8"))
+        except (OSError, UnicodeError) as error:
+            raise DataError(f"{file} cannot be read ({error}). Give a tokenizer.json.") from error
+        made.tokenizer  # noqa: B018 - so that a wrong file is found here
+        return made
 
     @classmethod
     def trained(
@@ -89,9 +98,20 @@ class HFTokenizer:
 
     @property
     def tokenizer(self) -> Any:
-        """The tokenizer of the library."""
+        """The tokenizer of the library.
+
+        Raises:
+            DataError: The text is none.
+        """
         if self._tokenizer is None:
-            self._tokenizer = library("tokenizers").Tokenizer.from_str(self.json)
+            lib = library("tokenizers")
+            try:
+                self._tokenizer = lib.Tokenizer.from_str(self.json)
+            except Exception as error:  # the library raises no class of its own
+                raise DataError(
+                    f"{type(self).__name__}: {self.json[:40]!r} is no tokenizer ({error}). Give "
+                    "the content of a tokenizer.json."
+                ) from error
         return self._tokenizer
 
     def __call__(self, texts: Iterable[str], /) -> Iterator[list[str]]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from lamina.foundation.errors import ContractError
+from lamina.foundation.errors import ContractError, DataError
 from lamina.foundation.registry import savable
 from lamina.foundation.signatures import strict
 from lamina.text.rules import SPECIAL_TOKENS
@@ -55,11 +55,15 @@ class SentencePieceTokenizer:
     max_vocab_sz: int = 30_000
     model_type: Literal["unigram", "bpe"] = "unigram"
     char_coverage: float | None = None
+    needs: ClassVar[str] = "sentencepiece"
 
     def __post_init__(self) -> None:
         self._processor: Any = None
         if isinstance(self.sp_model, str | Path):
-            self.sp_model = Path(self.sp_model).read_bytes()
+            try:
+                self.sp_model = Path(self.sp_model).read_bytes()
+            except OSError as error:
+                raise self._wrong(error) from error
         special = SPECIAL_TOKENS if self.special_toks is None else self.special_toks
         self._special: dict[str, str] = {_SPACE + token: token for token in special}
 
@@ -151,10 +155,18 @@ class SentencePieceTokenizer:
                 raise ContractError(
                     "SentencePieceTokenizer: it has no model. Call train(texts), or pass sp_model=."
                 )
-            self._processor = library("sentencepiece").SentencePieceProcessor(
-                model_proto=self.sp_model
-            )
+            lib = library("sentencepiece")
+            try:
+                self._processor = lib.SentencePieceProcessor(model_proto=self.sp_model)
+            except RuntimeError as error:
+                raise self._wrong(error) from error
         return self._processor
+
+    def _wrong(self, error: Exception) -> DataError:
+        return DataError(
+            f"SentencePieceTokenizer: sp_model is no model that can be read ({error}). "
+            "Give a .model file that SentencePiece wrote, or its content."
+        )
 
 
 SubwordTokenizer = SentencePieceTokenizer

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
@@ -40,6 +40,7 @@ class SpacyTokenizer:
 
     lang: str = "en"
     special_toks: Sequence[str] | None = None
+    needs: ClassVar[str] = "spacy"
 
     def __post_init__(self) -> None:
         self._cut: Callable[[Iterable[str]], Iterator[list[str]]] | None = None
