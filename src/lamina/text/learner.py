@@ -8,13 +8,15 @@ from typing import Any, Literal, Unpack
 
 from torch import nn
 
-from lamina.foundation.errors import ContractError, refuse_unknown
+from lamina.data.task import NextToken
+from lamina.foundation.errors import BundleError, ContractError, refuse_unknown
 from lamina.foundation.registry import savable
 from lamina.foundation.signatures import signature_names
 from lamina.nn.init import first_weights
 from lamina.tensor.bundle import read_bundle, write_bundle
 from lamina.text.answers.generation import generate
 from lamina.text.callbacks import ModelResetter, RNNRegularizer
+from lamina.text.lm_loader import LMDataLoader
 from lamina.text.models.awd_lstm import AWD_LSTM
 from lamina.text.models.build import (
     READERS,
@@ -40,6 +42,9 @@ __all__ = [
     "language_model_learner",
     "text_classifier_learner",
 ]
+
+
+_ENDING = ".safetensors"
 
 
 class TextLearnerArgs(LearnerArgs, total=False):
@@ -98,6 +103,7 @@ class TextLearner(Learner):
             The path of the file.
         """
         path = self._encoder_path(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
         weights = {k: v.detach().cpu() for k, v in reader_of(self.model).state_dict().items()}
         write_bundle(path, {"weights": weights, "vocab": text_vocab(self.dls)}, kind="encoder")
         return path
@@ -112,7 +118,7 @@ class TextLearner(Learner):
             BundleError: There is no such file, or it is not one of a reader.
             ContractError: The reader has other sizes.
         """
-        state = read_bundle(self._encoder_path(file), kind="encoder").object
+        state = self._read_encoder(file)
         load_words(reader_of(self.model), state["weights"], state["vocab"], text_vocab(self.dls))
         return self
 
@@ -158,9 +164,17 @@ class TextLearner(Learner):
 
     def _encoder_path(self, file: str | Path) -> Path:
         path = Path(self.path) / self.model_dir / file
-        path = path.with_suffix(".safetensors")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        return path if path.suffix == _ENDING else path.with_name(f"{path.name}{_ENDING}")
+
+    def _read_encoder(self, file: str | Path) -> Any:
+        path = self._encoder_path(file)
+        if not path.is_file():
+            there = sorted(found.name for found in path.parent.glob(f"*{_ENDING}"))
+            raise BundleError(
+                f"load_encoder: there is no file {path}. Give a name that save_encoder was given; "
+                f"in the folder are {', '.join(there) or 'no readers'}."
+            )
+        return read_bundle(path, kind="encoder").object
 
     @staticmethod
     @savable("lamina.text:text_learner")
@@ -226,6 +240,8 @@ def language_model_learner(
     Source: Merity, Keskar & Socher 2017, "Regularizing and Optimizing LSTM Language Models".
     """
     _check_names(language_model_learner, options)
+    if options.get("objective") != "masked":
+        _refuse_loaders(dls, labels=True)
     if _is_pretrained(arch, options):
         from lamina.text.huggingface.learner import pretrained_language_model_learner
 
@@ -310,6 +326,8 @@ def text_classifier_learner(  # noqa: PLR0913 - the known signature
     Source: Howard & Ruder, "Universal Language Model Fine-tuning for Text Classification", 2018.
     """
     _check_names(text_classifier_learner, options)
+    _refuse_loaders(dls, labels=False)
+    n_out = _outputs(getattr(dls, "task", None), n_out, options)
     head = {"lin_ftrs": lin_ftrs, "ps": ps, "max_len": max_len, "y_range": y_range}
     if _is_pretrained(arch, options):
         from lamina.text.huggingface.learner import pretrained_classifier_learner
@@ -330,7 +348,7 @@ def text_classifier_learner(  # noqa: PLR0913 - the known signature
         {
             "arch": find_reader(arch),
             "vocab_sz": len(text_vocab(dls)),
-            "n_class": n_out or infer(dls.task).n_out,
+            "n_class": n_out,
             "seq_len": seq_len,
             "config": dict(config or {}),
             "drop_mult": drop_mult,
@@ -350,6 +368,35 @@ def text_classifier_learner(  # noqa: PLR0913 - the known signature
 def _check_names(func: Callable[..., Any], options: Mapping[str, Any]) -> None:
     known = [*signature_names(func), *TextModelArgs.__annotations__]
     refuse_unknown(func.__name__, options, known)
+
+
+def _refuse_loaders(dls: Any, *, labels: bool) -> None:
+    """Refuse loaders of texts with labels, or those of streams without them."""
+    task = getattr(dls, "task", None)
+    flows = isinstance(task, NextToken) or isinstance(getattr(dls, "train", None), LMDataLoader)
+    if labels and not flows and task is not None:
+        raise ContractError(
+            "language_model_learner: the loaders give texts with labels, not streams of words. "
+            "Make them with is_lm=True, or use text_classifier_learner."
+        )
+    if flows and not labels:
+        raise ContractError(
+            "text_classifier_learner: the loaders give streams of words without labels. Make them "
+            "without is_lm=True (text_vocab= takes over the words), or use language_model_learner."
+        )
+
+
+def _outputs(task: Any, n_out: int | None, options: TextModelArgs) -> int:
+    """Return the number of outputs; with a loss of one's own any will do."""
+    if n_out is not None and (task is None or options.get("loss_func") is not None):
+        return n_out
+    needed = infer(task).n_out
+    if n_out not in (None, needed):
+        raise ContractError(
+            f"text_classifier_learner: n_out={n_out}, but the task {type(task).__name__} of the "
+            f"data needs {needed}. Leave n_out out, or pass loss_func=... that fits it."
+        )
+    return needed
 
 
 def _is_pretrained(arch: Any, options: TextModelArgs) -> bool:

@@ -11,7 +11,12 @@ import pytest
 import torch
 
 from lamina.data.block import RegressionBlock
-from lamina.foundation.errors import ContractError, UnknownArgumentError, UnknownNameError
+from lamina.foundation.errors import (
+    BundleError,
+    ContractError,
+    UnknownArgumentError,
+    UnknownNameError,
+)
 from lamina.metrics.classify import accuracy
 from lamina.metrics.text import Perplexity
 from lamina.text.answers.generation import Sampling, decode_spec_tokens, next_word_probabilities
@@ -351,3 +356,36 @@ def test_unknown_names_are_refused(lm, dls):
         text_classifier_learner(dls, drop_mul=2)
     with pytest.raises(UnknownNameError, match="Did you mean 'AWD_LSTM'"):
         text_classifier_learner(dls, "AWD_LSTN")
+
+
+def test_a_dot_belongs_to_the_name_of_a_reader(dls):
+    learn = text_classifier_learner(dls, config=SMALL, pretrained=False)
+    files = [learn.save_encoder(name).name for name in ("ft_0.5", "ft_0.7.safetensors")]
+
+    assert files == ["ft_0.5.safetensors", "ft_0.7.safetensors"]
+
+
+def test_a_reader_that_is_not_there_is_named_with_those_that_are(dls):
+    learn = text_classifier_learner(dls, config=SMALL, pretrained=False)
+    with pytest.raises(BundleError, match=r"no file .*nope\.safetensors\. Give .* no readers\."):
+        learn.load_encoder("nope")
+    learn.save_encoder("mine")
+    with pytest.raises(BundleError, match=r"in the folder are mine\.safetensors\."):
+        learn.load_encoder("nope")
+
+
+def test_loaders_for_the_other_kind_of_learner_are_refused(lm, dls):
+    with pytest.raises(ContractError, match=r"streams of words .*\. Make them without is_lm=True"):
+        text_classifier_learner(lm.dls, config=SMALL, pretrained=False)
+    with pytest.raises(ContractError, match=r"texts with labels.*\. Make them with is_lm=True"):
+        language_model_learner(dls, config=SMALL, pretrained=False)
+
+
+def test_outputs_that_contradict_the_labels_need_a_loss(dls):
+    with pytest.raises(ContractError, match=r"n_out=7, but .* needs 2\. Leave n_out out, or pass"):
+        text_classifier_learner(dls, config=SMALL, pretrained=False, n_out=7)
+    learn = text_classifier_learner(
+        dls, config=SMALL, pretrained=False, n_out=7, loss_func=torch.nn.MSELoss()
+    )
+
+    assert learn.model.eval()(torch.full((1, 3), 5)).shape == (1, 7)

@@ -12,7 +12,6 @@ from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
 from lamina.nn.init import first_weights
 from lamina.nn.losses.labels import CrossEntropyLossFlat
-from lamina.tensor.bundle import read_bundle
 from lamina.text.huggingface.groups import groups_by_depth
 from lamina.text.huggingface.lora import adapt, lora_settings, merged
 from lamina.text.huggingface.masking import MaskTokens, ShiftLabels
@@ -119,7 +118,7 @@ class PretrainedLearner(TextLearner):
             BundleError: There is no such file, or it is not one of a reader.
             ContractError: It is the reader of another model or vocabulary.
         """
-        state = read_bundle(self._encoder_path(file), kind="encoder").object
+        state = self._read_encoder(file)
         reader: Any = self.model.encoder
         same = state["vocab"] == text_vocab(self.dls)
         wanted, found = reader.state_dict(), state["weights"]

@@ -34,6 +34,8 @@ KINDS: Mapping[str, str] = {
 _NOT_DATA = ("attn_implementation", "auto_map", "experts_implementation", "quantization_config")
 """Entries of a configuration for which `transformers` would fetch or run something."""
 
+_ALWAYS = ("id2label", "label2id", "problem_type", "pad_token_id", "decoder_start_token_id")
+
 
 @savable("lamina.text:layout")
 @dataclass(frozen=True)
@@ -229,6 +231,7 @@ def load_pretrained_model(
         _change(made, config)
         if layout.is_padded:
             made.pad_token_id = layout.pad_idx
+        _check_decoder(made, kind)
         cls = getattr(lib, KINDS[kind])
         if pretrained:
             model = cls.from_pretrained(
@@ -243,6 +246,17 @@ def load_pretrained_model(
             f"hub. ({error})"
         ) from error
     return PretrainedModel(model.float(), layout, kind)
+
+
+def _check_decoder(config: Any, kind: str) -> None:
+    """Refuse models of two parts of which the second does not know how to begin."""
+    start = getattr(config, "decoder_start_token_id", None)
+    if kind == "classifier" and getattr(config, "is_encoder_decoder", False) and start is None:
+        raise ContractError(
+            f"{type(config).__name__}: a model with encoder and decoder, whose configuration has "
+            "no decoder_start_token_id. Pass it in config={...}, or take a family of encoders "
+            "(BERT, RoBERTa, DeBERTa, ModernBERT...) or decoders (GPT-2, Llama, Qwen...)."
+        )
 
 
 def config_data(model: PretrainedModel) -> dict[str, Any]:
@@ -260,7 +274,7 @@ def config_data(model: PretrainedModel) -> dict[str, Any]:
 
 
 def _change(config: Any, changes: Mapping[str, Any]) -> None:
-    refuse_unknown("config", changes, ["num_labels", "problem_type", *config.to_dict()])
+    refuse_unknown("config", changes, ["num_labels", *_ALWAYS, *config.to_dict()])
     for key, value in changes.items():
         setattr(config, key, value)
 
@@ -269,7 +283,7 @@ def _config(lib: Any, data: Mapping[str, Any]) -> Any:
     """Make a configuration of what its class has settings for."""
     data = _data_only(data)
     kind = lib.CONFIG_MAPPING[data["model_type"]]
-    known = {*kind().to_dict(), "id2label", "label2id", "problem_type", "pad_token_id"}
+    known = {*kind().to_dict(), *_ALWAYS}
     if labels := data.pop("id2label", None):
         data["id2label"] = {int(i): label for i, label in labels.items()}
     return kind(**{key: value for key, value in data.items() if key in known})

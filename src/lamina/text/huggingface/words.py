@@ -12,6 +12,7 @@ from lamina.foundation.signatures import signature_names
 from lamina.text.answers.generation import Sampling, SamplingArgs, add_words, drawing
 from lamina.text.huggingface.model import PretrainedModel
 from lamina.text.huggingface.tokenizer import PretrainedTokenizer, positions
+from lamina.text.tokenize import text_of
 
 __all__ = ["fill_masks", "go_on"]
 
@@ -84,7 +85,7 @@ def fill_masks(learn: Any, text: str) -> str:
 
 def _numbers(tokenizer: PretrainedTokenizer, text: str) -> list[int]:
     whole = replace(tokenizer, mark_end=False, max_len=None)
-    return [whole.tokenizer.token_to_id(token) for token in next(iter(whole([text])))]
+    return [whole.tokenizer.token_to_id(token) for token in next(iter(whole([text_of(text)])))]
 
 
 class _Keeping(nn.Module):

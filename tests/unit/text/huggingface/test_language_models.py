@@ -6,7 +6,7 @@ import transformers
 
 from lamina.data.block import DataBlock
 from lamina.data.split import RandomSplitter
-from lamina.foundation.errors import ContractError, UnknownArgumentError
+from lamina.foundation.errors import ContractError, DataError, UnknownArgumentError
 from lamina.metrics.text import Perplexity
 from lamina.text.blocks import TextBlock
 from lamina.text.huggingface.groups import groups_by_depth
@@ -241,3 +241,19 @@ def test_rows_of_a_stream_are_shown(causal):
 
     assert "film" in shown
     assert "text_" in shown
+
+
+def test_what_is_no_text_is_refused(causal, masked):
+    for learn in (causal["gpt2"], masked):
+        with pytest.raises(DataError, match=r"got NoneType None where a text was expected\. Fill"):
+            learn.predict(None)
+
+
+def test_loaders_for_the_other_kind_of_learner_are_refused(causal, masked, reviews, models):
+    folder = models("gpt2")
+    with pytest.raises(ContractError, match=r"streams of words .*\. Make them without is_lm=True"):
+        text_classifier_learner(causal["gpt2"].dls, folder)
+    tok = PretrainedTokenizer.from_pretrained(folder)
+    dls = TextDataLoaders.from_df(reviews, text_col="text", label_col="label", tok_tfm=tok, bs=8)
+    with pytest.raises(ContractError, match=r"texts with labels.*\. Make them with is_lm=True"):
+        language_model_learner(dls, folder)

@@ -5,8 +5,19 @@ import sys
 import pytest
 import torch
 
-from lamina.foundation.errors import BundleError, MissingExtraError, UnknownArgumentError
-from lamina.text.huggingface.model import Layout, PretrainedModel, build_pretrained, config_data
+from lamina.foundation.errors import (
+    BundleError,
+    ContractError,
+    MissingExtraError,
+    UnknownArgumentError,
+)
+from lamina.text.huggingface.model import (
+    Layout,
+    PretrainedModel,
+    build_pretrained,
+    config_data,
+    load_pretrained_model,
+)
 from lamina.text.huggingface.tokenizer import PretrainedTokenizer
 
 BERT = {
@@ -94,3 +105,16 @@ def test_a_missing_library_is_named(monkeypatch):
 
     with pytest.raises(MissingExtraError, match=r"pip install 'lamina\[text-hf\]'"):
         PretrainedTokenizer.from_pretrained("any")
+
+
+def test_a_decoder_that_does_not_know_how_to_begin_is_refused(tmp_path):
+    small = {"d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}
+    transformers = pytest.importorskip("transformers")
+    transformers.T5Config(vocab_size=30, **small).save_pretrained(tmp_path)
+    with pytest.raises(ContractError, match=r"T5Config: .* config=\{\.\.\.\}, or take a family of"):
+        load_pretrained_model(tmp_path, "classifier", Layout(), {}, pretrained=False)
+    begun = {"decoder_start_token_id": 0, "pad_token_id": 0, "eos_token_id": 3}
+    model = load_pretrained_model(tmp_path, "classifier", Layout(), begun, pretrained=False)
+    again = build_pretrained("classifier", config_data(model), Layout())
+
+    assert again(torch.tensor([[5, 6, 3]])).shape == (1, 2)
