@@ -141,12 +141,7 @@ def show_mask_results(
 
 @show_batch.register
 def show_labelled_boxes(
-    x: TensorImage,
-    y: tuple,
-    samples: Samples,
-    *,
-    max_n: int = 9,
-    **options: Unpack[GridOptions],
+    x: TensorImage, y: tuple, samples: Samples, *, max_n: int = 9, **options: Unpack[GridOptions]
 ) -> Any:
     """Draw pictures with boxes and their labels; other pairs of targets as anything is.
 

@@ -262,10 +262,7 @@ def _slices(boxes: Any, paste: Tensor) -> list[tuple[slice, slice]]:
     size = torch.tensor([width, height, width, height])
     pixels = ((plain(boxes).view(-1, 4) + 1) / 2 * size).round().long().clamp_min(0)
     return [
-        (
-            slice(min(t, height - 1), max(b, t + 1)),
-            slice(min(left, width - 1), max(r, left + 1)),
-        )
+        (slice(min(t, height - 1), max(b, t + 1)), slice(min(left, width - 1), max(r, left + 1)))
         for left, t, r, b in pixels.tolist()
     ]
 

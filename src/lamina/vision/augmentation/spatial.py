@@ -16,14 +16,7 @@ from lamina.foundation.dispatch import TypeTable
 from lamina.foundation.errors import ContractError
 from lamina.foundation.registry import savable
 from lamina.tensor.random import bernoulli, uniform
-from lamina.tensor.types import (
-    PointsMeta,
-    TensorBBox,
-    TensorImage,
-    TensorMask,
-    TensorPoint,
-    plain,
-)
+from lamina.tensor.types import PointsMeta, TensorBBox, TensorImage, TensorMask, TensorPoint, plain
 from lamina.vision.augmentation.coordinates import hulls
 from lamina.vision.augmentation.draws import DeterministicDraw, Draw, drawn
 from lamina.vision.augmentation.geometry import (

@@ -14,13 +14,7 @@ from lamina.nn.linear import Flatten
 from lamina.nn.norm import NormType
 from lamina.nn.shortcut import MergeLayer, SequentialEx
 
-__all__ = [
-    "DenseResBlock",
-    "GANModule",
-    "basic_critic",
-    "basic_generator",
-    "gan_critic",
-]
+__all__ = ["DenseResBlock", "GANModule", "basic_critic", "basic_generator", "gan_critic"]
 
 _LEAKY: dict[str, Any] = {"act_cls": partial(nn.LeakyReLU, 0.2)}
 _PADDED: dict[str, Any] = {"padding": 1}

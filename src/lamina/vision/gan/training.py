@@ -17,12 +17,7 @@ from lamina.train.recorder import LossTrack
 if TYPE_CHECKING:
     from lamina.train.learner import Learner
 
-__all__ = [
-    "AdaptiveGANSwitcher",
-    "FixedGANSwitcher",
-    "GANDiscriminativeLR",
-    "GANTrainer",
-]
+__all__ = ["AdaptiveGANSwitcher", "FixedGANSwitcher", "GANDiscriminativeLR", "GANTrainer"]
 
 Turns = int | Callable[[int], int]
 

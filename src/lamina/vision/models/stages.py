@@ -91,11 +91,7 @@ class MapsBody(nn.Module):
 
 
 def create_staged_body(
-    arch: Architecture,
-    image: Tensor,
-    *,
-    weights: str | Path | None = None,
-    cut: int | None = None,
+    arch: Architecture, image: Tensor, *, weights: str | Path | None = None, cut: int | None = None
 ) -> StagedBody | MapsBody:
     """The body of `arch`: an image `(b, n_in, h, w)` to itself and a map for each size.
 
