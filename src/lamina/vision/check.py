@@ -1,4 +1,4 @@
-"""The eyes of the data doctor for pictures: near duplicates, turned photographs, masks and boxes.
+"""The eyes of the data doctor for pictures: near duplicates, turned photographs, masks, places.
 
 Importing this module enters its probes into `lamina.data.check.probes.PROBES`; the blocks of
 vision do so.
@@ -18,7 +18,7 @@ from lamina.data.check.report import flag
 from lamina.data.check.subject import LOOKERS, Seen, Subject
 from lamina.data.task import DenseLabels
 from lamina.foundation.sequences import listify
-from lamina.tensor.types import PointsMeta, TensorBBox, TensorMask
+from lamina.tensor.types import PointsMeta, TensorBBox, TensorMask, TensorPoint, plain
 from lamina.vision.images import PILBase, PILMask
 from lamina.viz.tables import Table
 
@@ -30,6 +30,7 @@ __all__ = [
     "find_bad_boxes",
     "find_bad_masks",
     "find_near_duplicates",
+    "find_points_outside",
     "find_turned",
     "group_alike",
 ]
@@ -111,9 +112,15 @@ def _look_at_boxes(boxes: TensorBBox) -> BoxFacts:
     return BoxFacts(np.asarray(boxes, dtype=np.float64).reshape(-1, 4), size)
 
 
+def _look_at_points(points: TensorPoint) -> Any:
+    """Return the points, or a NaN if they have one, which another probe reports."""
+    return points if bool(plain(points).isfinite().all()) else np.array([np.nan])
+
+
 LOOKERS.add(PILBase, _look_at_picture)
 LOOKERS.add(PILMask | TensorMask, _look_at_mask)
 LOOKERS.add(TensorBBox, _look_at_boxes)
+LOOKERS.add(TensorPoint, _look_at_points)
 
 
 def _perceptual_hash(gray: Image.Image) -> int:
@@ -333,6 +340,27 @@ def _bad_boxes(boxes: np.ndarray, size: Size | None) -> Iterator[tuple[str, list
             yield "empty box", box
         elif size and (min(left, top) < -0.5 or right > size[0] + 0.5 or bottom > size[1] + 0.5):
             yield "box outside", box
+
+
+@PROBES.register("points")
+def find_points_outside(subject: Subject) -> Iterator[Finding]:
+    """Report points that lie outside their picture.
+
+    Args:
+        subject: What to look at.
+    """
+    sizes = _sizes_of_pictures(subject) if subject.dls.gather("do_scale") else {}
+    turn = -1 if subject.dls.gather("y_first") else 1
+    outside: list[str] = []
+    for seen in subject.facts(TensorPoint):
+        size = sizes.get((seen.split, seen.index))
+        if size and seen.facts.meta is None:  # those that know their picture are no pixels
+            points = np.asarray(plain(seen.facts), dtype=np.float64)
+            wrong = ((points < -0.5) | (points > np.array(size[::turn]) + 0.5)).any(-1)
+            outside += [f"{seen.name}: {point}" for point in points[wrong].tolist()]
+    message = "They lie outside the picture."
+    advice = "Check the file they are from, and whether y comes first: PointScaler(y_first=True)."
+    yield from flag("warning", "point outside", outside, message, advice)
 
 
 def _sizes_of_pictures(subject: Subject) -> dict[tuple[str, int], Size]:

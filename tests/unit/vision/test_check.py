@@ -21,6 +21,7 @@ from lamina.vision.check import group_alike
 from lamina.vision.images import PILImage, PILMask, load_image
 from lamina.vision.loaders import ImageDataLoaders
 from lamina.vision.opening import OpenImage
+from lamina.vision.targets.points import PointScaler, ToPoints
 
 BREEDS = ("Abyssinian", "Bengal")
 
@@ -244,6 +245,34 @@ def test_boxes_outside_their_picture_and_empty_ones(cats):
         "no box": ["train/Bengal/3.jpg"],
     }
     assert not boxed(cats, {}).check(skip=["speed"], progress=False).problems
+
+
+def pointed(cats, points, **scaler):
+    data = DataBlock(
+        (ImageBlock, TransformBlock(type_tfms=ToPoints, item_tfms=PointScaler(**scaler))),
+        get_y=lambda file: [points.get(Path(file).name, [0.5, 0.5])],
+        splitter=IndexSplitter(range(5)),
+        item_tfms=Resize(64),
+    )
+    return data.dataloaders(get_image_files(cats), cats, bs=8, device="cpu")
+
+
+def test_points_outside_their_picture(cats):
+    Image.new("RGB", (100, 60)).save(cats / "wide.jpg")
+    points = {"wide.jpg": [99.0, 70.0], "1.jpg": [-3.0, 5.0], "2.jpg": [float("nan"), 1.0]}
+    found = kinds(pointed(cats, points).check(skip=["speed"], progress=False))
+    outside = [f"train/{breed}/1.jpg: [-3.0, 5.0]" for breed in BREEDS]
+    assert sorted(found["point outside"]) == [*outside, "wide.jpg: [99.0, 70.0]"]
+    assert found["missing numbers"] == ["element 1, column 0: 2"]
+
+
+@pytest.mark.parametrize(
+    ("point", "scaler"), [([55.0, 95.0], {"y_first": True}), ([-0.9, 0.9], {"do_scale": False})]
+)
+def test_points_are_read_as_the_scaler_does(cats, point, scaler):
+    Image.new("RGB", (100, 60)).save(cats / "wide.jpg")
+    dls = pointed(cats, {"wide.jpg": point}, **scaler)
+    assert not dls.check(probes=["points"], progress=False).problems
 
 
 def test_boxes_that_know_their_picture_need_none():

@@ -164,7 +164,10 @@ def image_size(size: Size) -> tuple[int, int]:
         >>> image_size(224), image_size((100, 200))
         ((224, 224), (200, 100))
     """
-    return (size, size) if isinstance(size, int) else (size[1], size[0])
+    height, width = (size, size) if isinstance(size, int) else size
+    if min(height, width) < 1:
+        raise ContractError(f"size={size}. Give 1 pixel or more.")
+    return width, height
 
 
 class SizedTransform(ItemTransform, overrides_verbs=True):

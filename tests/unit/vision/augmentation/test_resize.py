@@ -218,6 +218,12 @@ def test_a_size_is_a_square_or_height_and_width():
     assert image_size((8, 4)) == (4, 8)
 
 
+@pytest.mark.parametrize("size", [0, -1, (8, 0)])
+def test_a_size_is_a_pixel_or_more(size):
+    with pytest.raises(ContractError, match=r"^size=.+\. Give 1 pixel or more"):
+        Resize(size)(PILImage.wrap(Image.new("RGB", (10, 10))))
+
+
 @pytest.mark.parametrize("tfm", [CropPad((40, 56)), RandomCrop((40, 56))], ids=repr)
 def test_a_cut_shows_the_middle_pixel_by_pixel(tfm):
     im = np.asarray(seeded(tfm, pair()[0], split_idx=1))
