@@ -137,7 +137,7 @@ class TimeSplitter:
             DataError: an item has no time.
         """
         times = values_of("TimeSplitter", "time", items, self.time)
-        odd = [i for i, time in enumerate(times) if time is None or time != time]  # noqa: PLR0124 - NaN
+        odd = [i for i, time in enumerate(times) if time is None or time != time]  # noqa: PLR0124 - NaN is not equal to itself
         if odd:
             raise DataError(f"TimeSplitter: item {odd[0]} has no time. Leave such items out.")
         order = sorted(range(len(times)), key=times.__getitem__)
