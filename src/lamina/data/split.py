@@ -112,7 +112,9 @@ class TrainTestSplitter:
                 shuffle=self.shuffle,
             )
         except ValueError as error:
-            raise DataError(f"TrainTestSplitter: {error} Check its arguments.") from error
+            raise DataError(
+                f"TrainTestSplitter: check its arguments; scikit-learn says: {error}"
+            ) from error
         return [int(i) for i in train], [int(i) for i in valid]
 
 
