@@ -88,10 +88,10 @@ class DataLoaders(LoaderGroup):
             UnknownArgumentError: an option is not known.
             ContractError: there is no data set.
         """
-        if not dsets:
-            raise ContractError("DataLoaders.from_dsets: no data set given. Give at least one.")
         kind = options.pop("dl_type", None) or TfmdDL
         refuse_options(f"{cls.__name__}.from_dsets", options, kind)
+        if not dsets:
+            raise ContractError("DataLoaders.from_dsets: no data set given. Give at least one.")
         first, others = _separate(options)
         train = kind(dsets[0], **first)
         # The others share the transforms, which are set up with the training loader.
