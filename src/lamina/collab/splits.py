@@ -1,22 +1,18 @@
 """`LeaveLastOut`: the latest rows of each user for validation."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.data.splits.positions import Split, values_of
 from lamina.foundation.errors import DataError
-from lamina.foundation.registry import savable
-from lamina.foundation.signatures import strict
+from lamina.foundation.registry import record
 from lamina.tabular.encoding.frames import factorize, is_gap
 
 __all__ = ["LeaveLastOut"]
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class LeaveLastOut:
     """The latest `n` rows of each user for validation; who has no more than `n` rows trains only.
 

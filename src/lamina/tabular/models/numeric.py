@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol, Self
 
 import numpy as np
@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lamina.foundation.errors import ContractError, UnknownNameError
-from lamina.foundation.registry import savable
-from lamina.foundation.signatures import strict
+from lamina.foundation.registry import record
 
 __all__ = [
     "NumberEncoding",
@@ -66,9 +65,7 @@ class PerColumnLinear(nn.Module):
         return (x.transpose(0, 1) @ self.weight).transpose(0, 1) + self.bias
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class Periodic:
     """Each number through sines and cosines of learned frequencies, a linear layer and a ReLU.
 
@@ -127,9 +124,7 @@ class PeriodicEmbedding(nn.Module):
         return self.linear(torch.cat([angle.cos(), angle.sin()], -1)).relu()
 
 
-@savable
-@strict
-@dataclass(frozen=True)
+@record
 class PiecewiseLinear:
     """Each number as how far it fills the bins of its column, then through a linear layer.
 
