@@ -167,11 +167,27 @@ def preprocessing_rows(df: pd.DataFrame) -> list[Row]:
     return found
 
 
+def polars_rows(df: pd.DataFrame) -> list[Row]:
+    """The same frame in polars, beside each way in which pandas keeps strings."""
+    import polars as pl
+
+    found = []
+    for storage in ("python", *(["pyarrow"] if importlib.util.find_spec("pyarrow") else [])):
+        kind = pd.StringDtype(storage, na_value=np.nan)
+        strings = df.astype(dict.fromkeys([*CATS, "salary"], kind))
+        passes = (partial(process, pl.from_pandas(df)), partial(process, strings))
+        ours, other = interleaved_us(passes, n=1, repeats=7)
+        name = f"preprocessing, polars / pandas, {storage} strings"
+        found.append(Row(name, ours / N, other / N, "ratio", 1.0))
+    return found
+
+
 def rows() -> list[Row]:
     df = make_frame()
     to = process(df)
     found = []
     found += preprocessing_rows(df) if HAS_FASTAI else []
+    found += polars_rows(df) if importlib.util.find_spec("polars") else []
     for bs, most in ((64, 1 / 2.5), (1024, 1.0)):
         learn = make_learner(to, bs)
         passes = [quietly(learn, "fit"), epoch_by_hand(to, bs)]
