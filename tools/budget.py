@@ -10,7 +10,7 @@ from source import Definition, Function, is_public, modules, report, target
 
 BODY, NESTING, FILE, FOLDER, METHODS = 40, 3, 500, 16, 20
 CORE = 16_000  # code lines of everything that is not named here (docs/adr/0003-line-budget.md)
-BESIDE = {"vision": 5_000, "text": 3_900, "tabular": 2_760, "collab": 1_000, "notebook": 4_200}
+BESIDE = {"vision": 5_000, "text": 3_900, "tabular": 2_800, "collab": 900, "notebook": 4_200}
 TABLES_OF_CONTENTS = {"Callback", "L", "Learner"}  # wide by design: every name in one place
 BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 

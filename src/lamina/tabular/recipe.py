@@ -88,6 +88,7 @@ class TabularRecipe:
         """
         found = as_frame(frame)
         found.require([*self.cat_names, *self.cont_names], "tabular")
+        found.prepare([*self.cat_names, *self.y_names])
         return Columns(found, self.cat_names, self.cont_names, rows)
 
     def apply(self, frame: Any) -> Columns:

@@ -122,6 +122,20 @@ def test_arrow_strings_of_pandas_in_several_chunks_or_none():
     assert (codes.tolist(), levels) == ([], [])
 
 
+@pytest.mark.parametrize("kind", [pl.String, pl.Categorical, pl.Categorical(pl.Categories("own"))])
+def test_texts_of_polars_are_numbered_column_by_column_as_they_appear(kind):
+    texts = {"x": ["z", "b", None, "a", "b"], "y": ["q", "b", "q", "q", None]}
+    frame = as_frame(pl.DataFrame(texts, schema=dict.fromkeys(texts, kind))[1:])
+    expected = {"x": ([0, -1, 1, 0], ["b", "a"]), "y": ([0, 1, 1, -1], ["b", "q"])}
+    for prepared in ((), ("x", "y"), ("y", "missing")):
+        frame.prepare(prepared)
+        for name, (codes, levels) in expected.items():
+            found = frame.factorize(name)
+            assert (found[0].tolist(), found[1]) == (codes, levels)
+    nothing = as_frame(frame.native.clear()).factorize("x")
+    assert (nothing[0].tolist(), nothing[1]) == ([], [])
+
+
 def test_large_numbers_beside_gaps_stay_apart():
     ids = [2**60 + 1, 2**60 + 2, None] * 30
     codes, levels = as_frame(pl.DataFrame({"id": ids})).factorize("id")

@@ -72,6 +72,9 @@ class Frame(ABC):
     def factorize(self, name: Any) -> Levels:
         """Return for each row which of the levels it has, -1 for gaps; and the levels."""
 
+    def prepare(self, names: Sequence[Any]) -> None:  # noqa: B027 - most have nothing to do
+        """Get ready to factorize columns, where the library is faster with all at once."""
+
     def is_ordered(self, name: Any) -> bool:
         """Tell whether the levels of a column come in an order of their own."""
         return False
@@ -132,6 +135,7 @@ class _Pandas(Frame):
 class _Polars(Frame):
     def __init__(self, native: Any) -> None:
         super().__init__(native, native.columns, native.height)
+        self._texts: dict[Any, Any] = {}
 
     def kind(self, name: Any) -> str:
         import polars as pl
@@ -146,7 +150,7 @@ class _Polars(Frame):
     def numbers(self, name: Any) -> Tensor:
         import polars as pl
 
-        return _floats(self.native[name].cast(pl.Float64).fill_null(np.nan).to_numpy())
+        return _floats(self.native[name].cast(pl.Float64).to_numpy())  # a null is NaN
 
     def dates(self, name: Any) -> np.ndarray:
         return _dates(self.native[name].to_numpy(), name)
@@ -154,21 +158,29 @@ class _Polars(Frame):
     def objects(self, name: Any) -> np.ndarray:
         return _object_array(self.native[name].to_list())
 
+    def prepare(self, names: Sequence[Any]) -> None:
+        import polars as pl
+
+        texts = [n for n in names if self.native.schema.get(n) in (pl.String, pl.Categorical)]
+        casts = [pl.col(n).cast(pl.Categorical(pl.Categories.random())) for n in texts]
+        found = self.native.select(casts)  # several threads; each column counts from 0
+        codes = found.select(pl.all().to_physical().fill_null(2**32 - 1))
+        self._texts.update((n, (codes[n], _polars_levels(found[n]))) for n in texts)
+
     def factorize(self, name: Any) -> Levels:
         import polars as pl
 
         column = self.native[name]
         if self.is_ordered(name):
-            levels = column.dtype.categories
-        elif column.dtype not in (pl.String, pl.Categorical):
+            codes = column.to_physical().cast(pl.Int64).fill_null(-1)
+            return _codes(codes.to_numpy()), column.dtype.categories.to_list()
+        if column.dtype not in (pl.String, pl.Categorical):
             is_plain = self.kind(name) in ("bf" if column.null_count() else "bfi")
             return factorize(column.to_numpy() if is_plain else self.objects(name))
-        else:
-            column = column.cast(pl.String)
-            levels = column.drop_nulls().unique(maintain_order=True)
-            column = column.cast(pl.Enum(levels))
-        codes = column.to_physical().cast(pl.Int64).fill_null(-1)
-        return _codes(codes.to_numpy()), levels.to_list()
+        if name not in self._texts:
+            self.prepare([name])
+        codes, levels = self._texts.pop(name)
+        return _codes(codes.to_numpy().view(np.int32)), levels.to_list()  # a gap has become -1
 
     def is_ordered(self, name: Any) -> bool:
         return type(self.native.schema[name]).__name__ == "Enum"
@@ -373,6 +385,13 @@ def _arrow_levels(column: Any) -> Levels:
     column = column.combine_chunks() if hasattr(column, "combine_chunks") else column
     codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return _codes(codes), column.dictionary.to_pylist()
+
+
+def _polars_levels(column: Any) -> Any:
+    levels = column.dtype.categories
+    if hasattr(levels, "to_series"):  # polars 2
+        return levels.to_series()
+    return column.unique(maintain_order=True).drop_nulls()
 
 
 def _codes(codes: np.ndarray) -> Tensor:
