@@ -90,7 +90,8 @@ def test_a_network_learns_a_picture_by_heart_and_reads_it(batch):
     x, boxes, labels = batch
     model, loss = create_detection_model(tiny, 3, cut=4), DetectionLoss()
     optimizer = torch.optim.Adam(model.parameters(), 2e-3)
-    for _ in range(60):
+    for step in range(100):
+        optimizer.param_groups[0]["lr"] = 2e-3 * (1 - step / 100)
         optimizer.zero_grad()
         loss(model(x), boxes, labels).backward()
         optimizer.step()
