@@ -4,7 +4,9 @@ A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, and only down to the last 
 """
 
 import ctypes
+import struct
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ __all__ = [
     "decode_with_simplejpeg",
     "find_decoder",
     "first_rows",
+    "jpeg_size",
     "reduction",
     "shared_pixels",
     "upright",
@@ -41,6 +44,7 @@ _TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 _FLIPS = {2: (1,), 3: (0, 1), 4: (0,), 6: (1,), 7: (0, 1), 8: (0,)}  # after the swap
 _FRAMES = (0xC0, 0xC1, 0xC2)  # markers: baseline, extended and progressive pictures
 _SCAN = 0xDA
+_START = b"\xff\xd8"
 _END = b"\xff\xd9"  # nowhere else behind the frame
 _BLOCK = 16  # rows: those of one block take part in smoothing colours of the one above
 
@@ -64,12 +68,12 @@ def decode_with_simplejpeg(file: bytes, factor: int) -> np.ndarray | None:
     Raises:
         MissingExtraError: The package is not installed.
     """
-    simplejpeg = _simplejpeg()
-    if not _ends(file, _frame(file)):
+    simplejpeg, (frame, _) = _simplejpeg(), _frame(file)
+    if frame is None or not _ends(file, frame):
         return None
+    width, height = _size(file, frame)
+    least = {"min_height": -(-height // factor), "min_width": -(-width // factor)}
     try:
-        height, width, *_ = simplejpeg.decode_jpeg_header(file, strict=False)
-        least = {"min_height": -(-height // factor), "min_width": -(-width // factor)}
         return simplejpeg.decode_jpeg(file, "RGB", **least, min_factor=1, strict=False)
     except ValueError:
         return None
@@ -107,30 +111,43 @@ def find_decoder(decoder: str | Decoder) -> Decoder | None:
     return DECODERS[decoder]
 
 
+def jpeg_size(file: bytes) -> tuple[int, int] | None:
+    """(width, height) of a JPEG in colour without notes of a camera; None for all other files."""
+    frame, scan = _frame(file)
+    if frame is None or b"Exif" in file[:scan] or (file[frame + 4], file[frame + 9]) != (8, 3):
+        return None
+    width, height = _size(file, frame)
+    return (width, height) if 0 < width * height <= (Image.MAX_IMAGE_PIXELS or 0) else None
+
+
 def first_rows(file: bytes, n: int) -> bytes:
     """A JPEG file that says it is `n` rows high (and some more), so nobody decodes the others.
 
     What is not understood, not complete or not higher than that stays as it is.
     """
-    at = _frame(file)
+    at, _ = _frame(file)
     n += _BLOCK
-    if at is None or int.from_bytes(file[at + 5 : at + 7], "big") <= n or not _ends(file, at):
+    if at is None or _size(file, at)[1] <= n or not _ends(file, at):
         return file
     return b"".join((file[: at + 5], n.to_bytes(2, "big"), file[at + 7 :]))
 
 
-def _frame(file: bytes) -> int | None:
-    """Where the header of the frame is, which has the height 5 bytes later."""
-    at = 2
+def _frame(file: bytes) -> tuple[int | None, int]:
+    """Where the header of the frame is, which has the height 5 bytes later; and of the scan."""
+    found, at = None, 2 if file.startswith(_START) else len(file)
     while at + 9 < len(file) and file[at] == 0xFF and file[at + 1] != _SCAN:
-        if file[at + 1] in _FRAMES:
-            return at
+        found = at if file[at + 1] in _FRAMES else found
         at += 2 + int.from_bytes(file[at + 2 : at + 4], "big")
-    return None
+    return found, at
 
 
-def _ends(file: bytes, frame: int | None) -> bool:
-    return frame is not None and file.rfind(_END, frame) >= 0
+def _size(file: bytes, frame: int) -> tuple[int, int]:
+    height, width = struct.unpack_from(">HH", file, frame + 5)
+    return width, height
+
+
+def _ends(file: bytes, frame: int) -> bool:
+    return file.rfind(_END, frame) >= 0
 
 
 def upright(pixels: Tensor, orientation: int) -> Tensor:
@@ -172,6 +189,7 @@ def shared_pixels(im: Image.Image) -> Tensor | None:
     except (ValueError, MemoryError):  # the rows are not in one piece
         return None
     pixels = _Arrow.from_address(_pointer(capsule, b"arrow_array")).children[0].contents
-    memory: Any = (ctypes.c_uint8 * (im.width * im.height * 4)).from_address(pixels.buffers[1])
-    memory.owner = capsule  # frees the pixels when the last tensor has gone
-    return torch.from_numpy(np.frombuffer(memory, np.uint8)).view(im.height, im.width, 4)
+    memory: Any = SimpleNamespace(owner=capsule)  # frees the pixels when the last tensor has gone
+    place = {"data": (pixels.buffers[1], False), "shape": (im.height, im.width, 4)}
+    memory.__array_interface__ = {"version": 3, "typestr": "|u1", **place}
+    return torch.from_numpy(np.asarray(memory))

@@ -8,7 +8,6 @@ noted is applied.
 import io
 import math
 import os
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch import Tensor
 from lamina.foundation.errors import DataError
 from lamina.foundation.registry import savable
 from lamina.tensor.types import TensorBase, TensorImage, TensorMask, plain
-from lamina.vision.decoding import Decoder, first_rows, reduction, shared_pixels, upright
+from lamina.vision.decoding import Decoder, first_rows, jpeg_size, reduction, shared_pixels, upright
 from lamina.viz.images import show_image, show_mask
 
 __all__ = ["PILBase", "PILImage", "PILImageBW", "PILMask", "image2tensor", "load_image", "to_image"]
@@ -36,13 +35,15 @@ class _Undecoded:
     """A file whose header was read, and what its name is for messages."""
 
     def __init__(self, data: bytes, name: str, decoder: Decoder | None) -> None:
-        self.data, self.name, self.decoder = data, name, decoder
-        self.header: Image.Image | None = Image.open(io.BytesIO(data))
-        self.whole = self.header.size
-        self.is_jpeg = self.header.format in _JPEG
-        self.is_colour = self.header.mode == "RGB"
-        self.orientation = _orientation(self.header)
-        self.factor = 1
+        self.data, self.name, self.decoder, self.factor = data, name, decoder, 1
+        self.header: Image.Image | None = None
+        size, self.orientation = jpeg_size(data), 1
+        self.is_jpeg = self.is_colour = size is not None
+        if size is None:
+            self.header = header = Image.open(io.BytesIO(data))
+            size, self.orientation = header.size, _orientation(header)
+            self.is_jpeg, self.is_colour = header.format in _JPEG, header.mode == "RGB"
+        self.whole = size
 
     @property
     def size(self) -> tuple[int, int]:
@@ -136,8 +137,8 @@ class PILBase(Image.Image):
         if isinstance(source, bytes):
             data, named = source, "<bytes>"
         else:
-            path = source if isinstance(source, Path) else Path(source)
-            data, named = path.read_bytes(), str(path)
+            with io.FileIO(source) as file:
+                data, named = file.read(), os.fspath(source)
         try:
             undecoded = _Undecoded(data, named, decoder)
         except _BROKEN as e:
@@ -308,12 +309,8 @@ class PILMask(PILBase):
 def _cut(pixels: Tensor, box: tuple[float, float, float, float], size: tuple[int, int]) -> Tensor:
     """A part of the pixels of a picture of that size, at least one each way."""
     (width, height), (left, top, right, bottom) = size, box
-    left, top, right, bottom = (
-        round(left * width),
-        round(top * height),
-        round(right * width),
-        round(bottom * height),
-    )
+    left, right = round(left * width), round(right * width)
+    top, bottom = round(top * height), round(bottom * height)
     return pixels[top : max(bottom, top + 1), left : max(right, left + 1)]
 
 

@@ -18,6 +18,7 @@ from lamina.vision.decoding import (
     decode_with_simplejpeg,
     find_decoder,
     first_rows,
+    jpeg_size,
     reduction,
     shared_pixels,
 )
@@ -160,6 +161,31 @@ def test_rows_of_what_is_no_jpeg_are_left(photos: Path):
     png = encoded(Image.open(photos / "cat.jpg"), "PNG")
     for file in (png, b"", b"\xff\xd8", b"\xff\xd8\xff\xda" + bytes(20)):
         assert first_rows(file, 1) == file
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_the_size_of_a_colour_jpeg_is_read_from_its_header(photos: Path, kind):
+    assert jpeg_size(photograph(photos, **kind)) == (480, 320)
+
+
+def test_the_size_of_all_other_files_is_left_to_pillow(photos: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned, png = photograph(photos, exif=exif), encoded(Image.open(photos / "cat.jpg"), "PNG")
+    plain = photograph(photos)
+    others = (photograph(photos, "L"), photograph(photos, "CMYK"), b"", plain[:20], b"x" + plain)
+    assert [jpeg_size(file) for file in (turned, png, *others)] == [None] * 7
+
+
+@needs_simplejpeg
+@pytest.mark.parametrize("decoder", ["pillow", "simplejpeg"])
+def test_a_picture_that_fills_the_memory_is_refused(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, decoder: str
+):
+    file = photograph(photos)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 480 * 320 // 3)
+    with pytest.raises(DataError, match=r"exceeds limit"):
+        OpenImage(decoder=decoder)(file)
 
 
 @pytest.mark.parametrize(("shrink", "factor"), [(0.1, 1), (2.3, 1), (2.5, 2), (8, 4), (90, 8)])
