@@ -5,11 +5,8 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from lamina.data.items import Subsets, TfmdLists, as_items, get_item
-from lamina.data.loading.plan import Late
 from lamina.foundation.collections import L
 from lamina.foundation.errors import ContractError
-from lamina.foundation.seeding import base_seed, is_active, using
-from lamina.foundation.sequences import is_indexer
 from lamina.foundation.signatures import strict
 
 __all__ = ["Datasets", "decode_at", "show_at"]
@@ -153,10 +150,6 @@ class Datasets(Subsets):
         """Return a copy without items, which still transforms, infers and decodes."""
         return self._with([tl.new_empty() for tl in self.tls])
 
-    def overlapping_splits(self) -> L[int]:
-        """Return the indices that are in more than one split."""
-        return self.tls[0].overlapping_splits()
-
     @contextmanager
     def set_split_idx(self, i: int | None) -> Iterator[Self]:
         """Let the items count as those of another split inside a `with` block.
@@ -177,21 +170,8 @@ class Datasets(Subsets):
         """Make tuple `i` with whatever randomness is active."""
         return tuple([tl.at(i) for tl in self.tls])
 
-    def __getitem__(self, idx: Any) -> Any:
-        first = self.tls[0]
-        if type(idx) is not int and not is_indexer(idx):
-            return L([self[i] for i in first.positions(idx)])
-        i = first.position(idx)
-        if is_active():
-            return self.at(i)
-        with using(Late(base_seed(), "item", i)):
-            return self.at(i)
-
     def __len__(self) -> int:
         return len(self.tls[0])
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
         pipelines = "; ".join(repr(tl.tfms) for tl in self.tls)

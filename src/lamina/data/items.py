@@ -1,5 +1,6 @@
 """Items with one pipeline: a lazy collection that transforms what it is asked for."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from operator import index
@@ -23,7 +24,7 @@ __all__ = ["Subsets", "TfmdLists", "as_items", "get_item", "take_items"]
 
 
 class Subsets:
-    """What collections with splits share: their parts by number and by name, and their loaders."""
+    """What collections with splits share: items by position, parts by number or name, loaders."""
 
     splits: list[list[int]]
 
@@ -49,6 +50,51 @@ class Subsets:
     def valid(self) -> Self:
         """The items of split 1."""
         return self.subset(1)
+
+    def overlapping_splits(self) -> L[int]:
+        """Return the indices that are in more than one split."""
+        found = Counter(i for split in self.splits for i in set(split))
+        return L(sorted(i for i, n in found.items() if n > 1))
+
+    def at(self, i: int) -> Any:
+        """Make item `i` with whatever randomness is active.
+
+        Args:
+            i: a position from 0.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define at.")
+
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__} must define __len__.")
+
+    def position(self, idx: Any) -> int:
+        """Return the position that an index picks, counted from the front.
+
+        Raises:
+            IndexError: it is out of range.
+        """
+        i, n = index(idx), len(self)
+        if not -n <= i < n:
+            raise IndexError(f"{type(self).__name__}: there is no item {i} among {n}")
+        return i % n
+
+    def positions(self, idx: Any) -> list[int]:
+        """Return the positions that a slice, list, array or mask picks."""
+        if isinstance(idx, slice):
+            return list(range(*idx.indices(len(self))))
+        return [self.position(i) for i in mask2idxs(idx)]
+
+    def __getitem__(self, idx: Any) -> Any:
+        if type(idx) is not int and not is_indexer(idx):
+            return L([self[i] for i in self.positions(idx)])
+        i = self.position(idx)
+        if is_active():
+            return self.at(i)
+        with using(Late(base_seed(), "item", i)):
+            return self.at(i)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
 
     def dataloaders(self, bs: int = 64, **options: Any) -> "DataLoaders":
         """Make a loader per split: the first shuffled, the others in order.
@@ -158,16 +204,6 @@ class TfmdLists(Subsets):
         made.origin = self.splits[i], len(self)
         return made
 
-    def overlapping_splits(self) -> L[int]:
-        """Return the indices that are in more than one split."""
-        seen: set[int] = set()
-        twice: list[int] = []
-        for i in (i for split in self.splits for i in set(split)):
-            if i in seen:
-                twice.append(i)
-            seen.add(i)
-        return L(sorted(set(twice)))
-
     def decode(self, x: Any, full: bool = True) -> Any:  # noqa: FBT001 - as Pipeline.decode
         """Run a transformed item backwards; see `Pipeline.decode`."""
         return self.tfms.decode(x, full, self.split_idx)
@@ -237,37 +273,8 @@ class TfmdLists(Subsets):
             error.add_note(f"while making item {i}: {describe(item)}")
             raise
 
-    def position(self, idx: Any) -> int:
-        """Return the position that an index picks, counted from the front.
-
-        Raises:
-            IndexError: it is out of range.
-        """
-        i, n = index(idx), len(self)
-        if not -n <= i < n:
-            raise IndexError(f"{type(self).__name__}: there is no item {i} among {n}")
-        return i % n
-
-    def positions(self, idx: Any) -> list[int]:
-        """Return the positions that a slice, list, array or mask picks."""
-        if isinstance(idx, slice):
-            return list(range(*idx.indices(len(self))))
-        return [self.position(i) for i in mask2idxs(idx)]
-
-    def __getitem__(self, idx: Any) -> Any:
-        if type(idx) is not int and not is_indexer(idx):
-            return L([self[i] for i in self.positions(idx)])
-        i = self.position(idx)
-        if is_active():
-            return self.at(i)
-        with using(Late(base_seed(), "item", i)):
-            return self.at(i)
-
     def __len__(self) -> int:
         return len(self.items)
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self)} items, {self.tfms!r})"

@@ -6,6 +6,7 @@ that draw have a generator of their own; without a seed it follows from the proc
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from lamina.data.splits.positions import (
 from lamina.foundation.errors import DataError, MissingExtraError
 from lamina.foundation.registry import record
 from lamina.foundation.seeding import base_seed, derive
-from lamina.foundation.sequences import mask2idxs
+from lamina.foundation.sequences import is_bool
 
 __all__ = [
     "ColSplitter",
@@ -111,7 +112,7 @@ class TrainTestSplitter:
                 stratify=self.stratify,
                 shuffle=self.shuffle,
             )
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise DataError(
                 f"TrainTestSplitter: check its arguments; scikit-learn says: {error}"
             ) from error
@@ -133,11 +134,16 @@ class IndexSplitter:
     valid_idx: Any
 
     def __call__(self, items: Sequence[Any]) -> Split:
-        """Return the positions for training and for validation."""
-        n = len(items)
-        picks = listed(self.valid_idx)
-        odd = [i for i in picks if isinstance(i, float | str)]
-        valid = [] if odd else mask2idxs(picks)
+        """Return the positions for training and for validation.
+
+        Raises:
+            DataError: there is no such position, or a mask is of another length than the items.
+        """
+        n, picks = len(items), listed(self.valid_idx)
+        if picks and is_bool(picks[0]):
+            return MaskSplitter(picks)(items)
+        odd = [i for i in picks if not hasattr(i, "__index__")]
+        valid = [] if odd else [index(i) for i in picks]
         if wrong := odd or [i for i in valid if not -n <= i < n]:
             raise DataError(
                 f"IndexSplitter: {wrong[0]!r} is no position in {n} items. Give positions, not "
@@ -305,10 +311,8 @@ class ColSplitter:
             DataError: the items are no data frame, or lack the column or the value.
         """
         if not hasattr(items, "iloc"):
-            raise DataError(
-                f"ColSplitter: got {type(items).__name__} where a data frame was expected. For "
-                "other items use FuncSplitter or MaskSplitter."
-            )
+            what = f"ColSplitter: got {type(items).__name__} where a data frame was expected"
+            raise DataError(f"{what}. For other items use FuncSplitter or MaskSplitter.")
         values = column("ColSplitter", items, self.col, "col")
         if self.on is None:
             return by_flags(flags_of("ColSplitter", values))

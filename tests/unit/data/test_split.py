@@ -79,6 +79,24 @@ class TestRandom:
         with pytest.raises(DataError, match=r"train_sz \+ valid_sz is 1\.\d+. Expected"):
             RandomSubsetSplitter(0.8, 0.3)
 
+    @pytest.mark.parametrize("pct", ["0.2", None, float("nan")])
+    def test_what_is_no_fraction(self, pct):
+        for make in (RandomSplitter, EndSplitter, lambda x: GroupSplitter(str, x)):
+            with pytest.raises(DataError, match=r"valid_pct is .*\. Expected a fraction"):
+                make(pct)
+
+    @pytest.mark.parametrize("seed", ["1", 1.0])
+    def test_a_seed_that_is_no_whole_number(self, seed):
+        for split in (RandomSplitter(seed=seed), GroupSplitter(str, seed=seed)):
+            with pytest.raises(DataError, match=r"seed=.*Give a whole number"):
+                split("ab")
+        with pytest.raises(DataError, match=r"check its arguments"):
+            TrainTestSplitter(random_state=str(seed))("abcd")
+
+    def test_numbers_of_numpy_are_seeds_and_fractions(self):
+        expected = RandomSplitter(0.5, seed=3)(range(8))
+        assert RandomSplitter(np.float32(0.5), seed=np.int64(3))(range(8)) == expected
+
     def test_subset_leaves_the_rest_out(self):
         train, valid = RandomSubsetSplitter(0.5, 0.2, seed=1)(range(10))
         assert (len(train), len(valid), set(train) & set(valid)) == (5, 2, set())
@@ -105,10 +123,17 @@ class TestGiven:
     def test_one_position(self):
         assert IndexSplitter(2)("abc") == ([0, 1], [2])
 
-    @pytest.mark.parametrize("idx", [[0, 9], 9, [9.0], 9.0, ["9"], torch.tensor([9])])
+    @pytest.mark.parametrize(
+        "idx", [[0, 9], 9, [9.0], 9.0, ["9"], torch.tensor([9]), torch.tensor([9.0])]
+    )
     def test_what_is_no_position(self, idx):
         with pytest.raises(DataError, match=r"9.* is no position in 3 items\. Give .*a fraction"):
             IndexSplitter(idx)("abc")
+
+    def test_a_mask_of_another_length(self):
+        for mask in ([True, False], np.array([True] * 4)):
+            with pytest.raises(DataError, match=r"the mask has \d values for 3 items"):
+                IndexSplitter(mask)("abc")
 
     def test_a_mask_of_numpy(self):
         assert IndexSplitter(np.array([False, True]))("ab") == ([0], [1])
@@ -194,6 +219,17 @@ class TestColumns:
             ColSplitter("part", on="z")(self.FRAME)
         with pytest.raises(DataError, match=r"got list where a data frame .* use FuncSplitter"):
             ColSplitter()([1])
+
+
+class TestByValue:
+    def test_values_that_are_no_keys(self):
+        for split in (GroupSplitter([[1], [2]]), StratifiedSplitter([[1], [2]])):
+            with pytest.raises(DataError, match=r"cannot be split by such values \(unhashable"):
+                split("ab")
+
+    def test_times_without_an_order(self):
+        with pytest.raises(DataError, match=r"TimeSplitter: the times have no order"):
+            TimeSplitter([1, "now"])("ab")
 
 
 MAKERS = {

@@ -134,13 +134,16 @@ class TimeSplitter:
         """Return the positions for training and for validation, each in the order of time.
 
         Raises:
-            DataError: an item has no time.
+            DataError: an item has no time, or the times have no order.
         """
         times = values_of("TimeSplitter", "time", items, self.time)
         odd = [i for i, time in enumerate(times) if time is None or time != time]  # noqa: PLR0124 - NaN is not equal to itself
         if odd:
             raise DataError(f"TimeSplitter: item {odd[0]} has no time. Leave such items out.")
-        order = sorted(range(len(times)), key=times.__getitem__)
+        try:
+            order = sorted(range(len(times)), key=times.__getitem__)
+        except TypeError as error:
+            raise DataError(f"TimeSplitter: the times have no order ({error}).") from error
         ordered, n = [times[i] for i in order], len(times)
         at = n - int(self.valid_pct * n)
         if self.cutoff is not None:

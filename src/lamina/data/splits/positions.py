@@ -1,6 +1,7 @@
 """What splitters share: positions in a random order, values per item, groups of positions."""
 
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any
 
 import torch
@@ -30,9 +31,14 @@ def permutation(n: int, seed: int | None) -> list[int]:
     Args:
         n: how many positions.
         seed: decides; None takes the process's seed.
+
+    Raises:
+        DataError: the seed is no whole number.
     """
+    if seed is not None and not hasattr(seed, "__index__"):
+        raise DataError(f"A splitter's seed={seed!r}. Give a whole number, or None.")
     own = torch.Generator()
-    own.manual_seed(derive(base_seed(), "split") if seed is None else seed)
+    own.manual_seed(derive(base_seed(), "split") if seed is None else int(seed))
     return torch.randperm(n, generator=own).tolist()
 
 
@@ -74,6 +80,7 @@ def listed(names: Any) -> list[Any]:
         >>> listed("train"), listed(("a", "b"))
         (['train'], ['a', 'b'])
     """
+    names = names.tolist() if hasattr(names, "tolist") else names
     is_many = isinstance(names, Iterable) and not isinstance(names, str | bytes)
     return list(names) if is_many else [names]
 
@@ -88,8 +95,8 @@ def check_fraction(where: str, value: float) -> None:
     Raises:
         DataError: it is not from 0 to 1.
     """
-    if not 0 <= value <= 1:
-        raise DataError(f"{where} is {value}. Expected a fraction from 0 to 1, such as 0.2.")
+    if not (isinstance(value, Real) and 0 <= value <= 1):
+        raise DataError(f"{where} is {value!r}. Expected a fraction from 0 to 1, such as 0.2.")
 
 
 def column(where: str, items: Any, col: Any, argument: str) -> Any:
@@ -147,13 +154,19 @@ def values_of(where: str, argument: str, items: Any, by: Any) -> list[Any]:
 def grouped(values: list[Any], order: list[int]) -> dict[Any, list[int]]:
     """Return the positions with each value, both in the given order.
 
+    Raises:
+        DataError: the values are lists, or others that are not hashable.
+
     Example:
         >>> grouped(["a", "b", "a"], [2, 1, 0])
         {'a': [2, 0], 'b': [1]}
     """
     groups: dict[Any, list[int]] = {}
-    for i in order:
-        groups.setdefault(values[i], []).append(i)
+    try:
+        for i in order:
+            groups.setdefault(values[i], []).append(i)
+    except TypeError as error:
+        raise DataError(f"Items cannot be split by such values ({error}). Give texts.") from error
     return groups
 
 
