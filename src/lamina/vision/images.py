@@ -27,7 +27,7 @@ _ORIENTATION = 0x0112  # EXIF tag
 _TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 _JPEG = ("JPEG", "MPO")
 _DEEP = ("I;16", "I;16B", "I;16L", "I")  # 16-bit grey
-_WORTH = 0.9  # more rows than that are as quickly decoded as the header is read again
+_WORTH = 0.95  # more rows than that are as quickly decoded as the file is copied
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
