@@ -20,7 +20,7 @@ from lamina.data.splits.positions import (
     listed,
     permutation,
 )
-from lamina.foundation.errors import DataError, MissingExtraError
+from lamina.foundation.errors import DataError, needs
 from lamina.foundation.registry import record
 from lamina.foundation.seeding import base_seed, derive
 from lamina.foundation.sequences import is_bool
@@ -98,10 +98,8 @@ class TrainTestSplitter:
         Raises:
             DataError: the items cannot be split so.
         """
-        try:
+        with needs("scikit-learn", "all"):
             from sklearn.model_selection import train_test_split
-        except ImportError as error:
-            raise MissingExtraError("scikit-learn", "all") from error
         seed = derive(base_seed(), "split") if self.random_state is None else self.random_state
         try:
             train, valid = train_test_split(

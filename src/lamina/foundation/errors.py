@@ -4,7 +4,8 @@ Every class derives from `LaminaError` and from the built-in error that fits, so
 either. A message says where it happened, what was given, what was expected, and what to do.
 """
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "UnknownNameError",
     "UntrustedError",
     "closest",
+    "needs",
     "refuse_unknown",
 ]
 
@@ -169,6 +171,29 @@ class MissingExtraError(LaminaError, ImportError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.library, self.extra)
+
+
+@contextmanager
+def needs(library: str, extra: str) -> Generator[None]:
+    """Import an optional library inside a `with` block.
+
+    Args:
+        library: the name under which it is installed.
+        extra: the extra of Lamina that brings it.
+
+    Raises:
+        MissingExtraError: it is not installed. One that is broken raises what it raises.
+
+    Example:
+        >>> with needs("imaginary", "all"):
+        ...     import imaginary
+        Traceback (most recent call last):
+        lamina.foundation.errors.MissingExtraError: ... pip install 'lamina[all]'
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(library, extra) from error
 
 
 class SkipItem(Exception):  # noqa: N818 - control flow, not an error

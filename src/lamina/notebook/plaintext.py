@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lamina.foundation.errors import MissingExtraError
+from lamina.foundation.errors import needs
 from lamina.notebook.errors import NotebookError
 
 __all__ = ["is_plaintext_notebook", "parse_plaintext", "render_plaintext"]
@@ -61,8 +61,6 @@ def render_plaintext(raw: dict[str, Any], path: Path) -> str:
 
 
 def _jupytext() -> Any:
-    try:
+    with needs("jupytext", "notebook"):
         import jupytext
-    except ModuleNotFoundError:
-        raise MissingExtraError("jupytext", "notebook") from None
     return jupytext

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from threading import Event
 
-from lamina.foundation.errors import LaminaError, MissingExtraError
+from lamina.foundation.errors import LaminaError, needs
 from lamina.notebook.config import Config, load_config
 from lamina.notebook.export import export_notebooks
 
@@ -27,10 +27,8 @@ def watch_notebooks(
     Raises:
         MissingExtraError: watchfiles is not installed.
     """
-    try:
+    with needs("watchfiles", "notebook"):
         from watchfiles import watch
-    except ModuleNotFoundError:
-        raise MissingExtraError("watchfiles", "notebook") from None
     changes = watch(
         config.nbs_path, stop_event=stop, yield_on_timeout=True, rust_timeout=200, debounce=200
     )

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from lamina.foundation.errors import MissingExtraError, UnknownNameError
+from lamina.foundation.errors import UnknownNameError, needs
 from lamina.foundation.registry import savable
 
 __all__ = [
@@ -80,10 +80,8 @@ def decode_with_simplejpeg(file: bytes, factor: int) -> np.ndarray | None:
 
 
 def _simplejpeg() -> Any:
-    try:
+    with needs("simplejpeg", "vision-fast"):
         import simplejpeg
-    except ImportError as error:
-        raise MissingExtraError("simplejpeg", "vision-fast") from error
     return simplejpeg
 
 

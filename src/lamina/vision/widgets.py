@@ -9,7 +9,7 @@ from typing import Any
 
 from lamina.data.items import get_item
 from lamina.foundation.collections import L
-from lamina.foundation.errors import MissingExtraError
+from lamina.foundation.errors import needs
 from lamina.train.interpretation.items import Interpretation
 from lamina.vision.images import PILBase, PILImage
 
@@ -157,8 +157,6 @@ class ImageClassifierCleaner(ImagesCleaner):
 
 
 def _widgets() -> Any:
-    try:
+    with needs("ipywidgets", "widgets"):
         import ipywidgets
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("ipywidgets", "widgets") from error
     return ipywidgets

@@ -1,5 +1,6 @@
 """Errors say where, what was given, and what to do; they survive a pickle."""
 
+import importlib
 import pickle
 
 import pytest
@@ -14,6 +15,7 @@ from lamina.foundation.errors import (
     UnknownNameError,
     UntrustedError,
     closest,
+    needs,
     refuse_unknown,
 )
 
@@ -71,3 +73,14 @@ def test_errors_survive_a_pickle(error):
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is type(error)
     assert (str(again), vars(again)) == (str(error), vars(error))
+
+
+def test_a_missing_library_is_named_with_its_extra_and_a_broken_one_speaks_for_itself():
+    with (
+        pytest.raises(MissingExtraError, match=r"'imaginary', .* 'lamina\[all\]'"),
+        needs("imaginary", "all"),
+    ):
+        importlib.import_module("imaginary")
+    with pytest.raises(ImportError, match="wrong ABI") as raised, needs("broken", "all"):
+        raise ImportError("wrong ABI")
+    assert type(raised.value) is ImportError

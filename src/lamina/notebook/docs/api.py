@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lamina.foundation.errors import MissingExtraError
+from lamina.foundation.errors import needs
 from lamina.notebook.config import Config
 from lamina.notebook.docs.docments import read_docments
 from lamina.notebook.docs.markdown import adapt_markdown
@@ -32,10 +32,8 @@ def load_package(config: Config) -> "griffe.Module | None":
     """
     if not any(config.lib_path.glob("*.py")):
         return None
-    try:
+    with needs("griffe", "notebook"):
         import griffe
-    except ModuleNotFoundError:
-        raise MissingExtraError("griffe", "notebook") from None
     package = griffe.load(
         config.package,
         search_paths=[config.lib_path.parent],

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
-from lamina.foundation.errors import LaminaError, MissingExtraError
+from lamina.foundation.errors import LaminaError, needs
 from lamina.notebook.config import Config, load_config
 from lamina.notebook.docs.site import build_site
 
@@ -75,10 +75,8 @@ def preview_site(
     Raises:
         MissingExtraError: watchfiles, mkdocs-material or griffe is not installed.
     """
-    try:
+    with needs("watchfiles", "notebook"):
         from watchfiles import watch
-    except ModuleNotFoundError:
-        raise MissingExtraError("watchfiles", "notebook") from None
     with TemporaryDirectory() as folder:
         out, versions = Path(folder, "site"), ["0"]
         _build(config, out, say)

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from lamina.foundation.errors import MissingExtraError
+from lamina.foundation.errors import needs
 from lamina.notebook.config import Config
 from lamina.notebook.docs.cells import notebook_title
 from lamina.notebook.docs.links import Names, link_names
@@ -41,14 +41,12 @@ def render_site(
         MissingExtraError: mkdocs-material is not installed.
     """
     logging.getLogger("mkdocs").setLevel(logging.ERROR)  # links are checked in the result
-    try:
+    with needs("mkdocs-material", "notebook"):
         import material  # noqa: F401 - the theme
         import yaml
         from mkdocs.commands.build import build
         from mkdocs.config import load_config as load_mkdocs
         from mkdocs.plugins import BasePlugin
-    except ModuleNotFoundError:
-        raise MissingExtraError("mkdocs-material", "notebook") from None
 
     class Pages(BasePlugin):
         """Fills the slots and makes the links."""

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from lamina.foundation.errors import MissingExtraError
+from lamina.foundation.errors import needs
 from lamina.notebook.config import find_config
 from lamina.notebook.document import write_if_changed
 from lamina.notebook.errors import NotebookError
@@ -149,10 +149,8 @@ def _put(file: Path, block: str) -> list[Path]:
 
 
 def _jupyter_config() -> Path:
-    try:
+    with needs("jupyter_core", "notebook"):
         from jupyter_core.paths import jupyter_config_dir
-    except ModuleNotFoundError:
-        raise MissingExtraError("jupyter_core", "notebook") from None
     return Path(jupyter_config_dir()) / "jupyter_server_config.py"
 
 

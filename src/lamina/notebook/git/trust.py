@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from lamina.foundation.errors import MissingExtraError
+from lamina.foundation.errors import needs
 from lamina.notebook.config import Config, config_of, find_notebooks
 from lamina.notebook.document import read_notebook, render_notebook
 
@@ -25,11 +25,9 @@ def trust_notebooks(config: Config, paths: Iterable[str | Path] = ()) -> list[Pa
     Raises:
         NotebookError: a file is not a notebook.
     """
-    try:
+    with needs("nbformat", "notebook"):
         import nbformat
         from nbformat.sign import NotebookNotary
-    except ModuleNotFoundError:
-        raise MissingExtraError("nbformat", "notebook") from None
     notary = NotebookNotary()
     signed: list[Path] = []
     for file in (f for path in [*paths] or [None] for f in find_notebooks(config, path)):

@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from lamina.foundation.errors import MissingExtraError, UnknownNameError
+from lamina.foundation.errors import UnknownNameError, needs
 from lamina.notebook.config import Config
 from lamina.notebook.directives import (
     check_directives,
@@ -188,13 +188,11 @@ def _chosen_cells(notebook: Notebook, skipped: set[str]) -> dict[int, Cell]:
 @asynccontextmanager
 async def _kernel(notebook: Notebook, config: Config, options: RunOptions) -> AsyncIterator[Any]:
     """Start the notebook's kernel and give nbclient's client of it; at the end there is none."""
-    try:
+    with needs("nbclient", "notebook"):
         import nbformat
         from jupyter_client.kernelspec import NoSuchKernel
         from jupyter_client.manager import AsyncKernelManager
         from nbclient import NotebookClient
-    except ModuleNotFoundError:
-        raise MissingExtraError("nbclient", "notebook") from None
 
     timeout_s = config.cell_timeout_s if options.timeout_s is None else options.timeout_s
     manager = AsyncKernelManager(kernel_name=_kernel_name(notebook))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lamina.foundation.errors import ContractError, MissingExtraError, UnknownNameError
+from lamina.foundation.errors import ContractError, UnknownNameError, needs
 from lamina.foundation.signatures import strict
 from lamina.tabular.answers.prediction import outputs, run_model
 from lamina.tabular.encoding.frames import is_gap
@@ -184,10 +184,8 @@ def shap_values(
 
     Source: Lundberg & Lee 2017, "A unified approach to interpreting model predictions".
     """
-    try:
+    with needs("shap", "tabular"):
         shap: Any = import_module("shap")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("shap", "tabular") from error
     dls = learn.dls
     n_cat = len(dls.cat_names)
 

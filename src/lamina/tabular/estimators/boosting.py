@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lamina.data.task import Regression, SingleLabel
-from lamina.foundation.errors import ContractError, MissingExtraError, UnknownNameError
+from lamina.foundation.errors import ContractError, UnknownNameError, needs
 from lamina.foundation.signatures import strict
 from lamina.metrics.base import Metric, mk_metric
 from lamina.tabular.answers.prediction import outputs
@@ -205,7 +205,7 @@ def _make(
     options = {"random_state": seed, **options}
     what = "Classifier" if is_class else "Regressor"
     small = [n <= 255 for n in counts]
-    try:
+    with needs(kind, "tabular"):
         if kind == "sklearn":
             from sklearn import ensemble
 
@@ -221,6 +221,4 @@ def _make(
             types = ["c" if is_small else "q" for is_small in [*small, *([False] * n_cont)]]
             options = {"enable_categorical": True, "feature_types": types, **options}
             return getattr(xgboost, f"XGB{what}")(**options)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(kind, "tabular") from error
     raise UnknownNameError("kind of trees", kind, _KINDS, where="boosting_baseline")

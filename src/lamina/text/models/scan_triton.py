@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lamina.foundation.errors import ContractError, MissingExtraError, UnknownNameError
+from lamina.foundation.errors import ContractError, UnknownNameError, needs
 
 __all__ = ["scan_backward", "scan_forward", "uses_triton", "works_on"]
 
@@ -66,10 +66,8 @@ def _backward(
 @cache
 def _kernels() -> tuple[Any, Any]:
     global tl, width  # noqa: PLW0603 - the kernels know them by these names
-    try:
+    with needs("triton", "text-gpu"):
         tl = import_module("triton.language")
-    except ImportError as error:
-        raise MissingExtraError("triton", "text-gpu") from error
     width = tl.constexpr(BLOCK)
     jit = import_module("triton").jit
     return jit(_forward), jit(_backward)

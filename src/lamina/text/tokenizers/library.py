@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from lamina.foundation.errors import MissingExtraError
+from lamina.foundation.errors import needs
 
 __all__ = ["library"]
 
@@ -23,7 +23,5 @@ def library(name: str) -> Any:
         >>> library("tokenizers").__name__
         'tokenizers'
     """
-    try:
+    with needs(name, "text-hf" if name in _MODELS else "text"):
         return import_module(name)
-    except ImportError as error:
-        raise MissingExtraError(name, "text-hf" if name in _MODELS else "text") from error

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lamina.data.get import get_files
 from lamina.foundation.collections import L
-from lamina.foundation.errors import DataError, MissingExtraError
+from lamina.foundation.errors import DataError, needs
 from lamina.foundation.parallel import parallel
 from lamina.foundation.registry import savable
 from lamina.tensor.types import TensorImage
@@ -342,9 +342,7 @@ def _name(source: Any) -> str:
 
 
 def _pydicom() -> Any:
-    try:
+    with needs("pydicom", "medical"):
         import pydicom
         import pydicom.pixels
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("pydicom", "medical") from error
     return pydicom

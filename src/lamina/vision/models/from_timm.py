@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from lamina.foundation.errors import DownloadError, MissingExtraError, UnknownNameError
+from lamina.foundation.errors import DownloadError, MissingExtraError, UnknownNameError, needs
 from lamina.foundation.paths import atomic_write
 from lamina.nn.params import evaluating
 
@@ -135,7 +135,5 @@ def _create(name: str, **options: Any) -> Any:
 
 
 def _timm() -> Any:
-    try:
+    with needs("timm", "vision-backbones"):
         return importlib.import_module("timm")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("timm", "vision-backbones") from error
