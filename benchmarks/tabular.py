@@ -168,7 +168,10 @@ def preprocessing_rows(df: pd.DataFrame) -> list[Row]:
 
 
 def polars_rows(df: pd.DataFrame) -> list[Row]:
-    """The same frame in polars, beside each way in which pandas keeps strings."""
+    """The same frame in polars, beside each way in which pandas keeps strings.
+
+    Polars works on all cores; `POLARS_MAX_THREADS=1` says otherwise.
+    """
     import polars as pl
 
     found = []
