@@ -16,22 +16,10 @@ from lamina.notebook.directives import (
     old_directives,
     parse_directives,
 )
-from lamina.notebook.document import (
-    Cell,
-    Notebook,
-    content_hash,
-    read_notebook,
-    write_if_changed,
-)
+from lamina.notebook.document import Cell, Notebook, content_hash, read_notebook, write_if_changed
 from lamina.notebook.errors import NotebookError
 from lamina.notebook.index import Index, read_index, write_index
-from lamina.notebook.layout import (
-    Section,
-    is_made_module,
-    make_auto,
-    parse_module,
-    render_module,
-)
+from lamina.notebook.layout import Section, is_made_module, make_auto, parse_module, render_module
 from lamina.notebook.names import render_all
 
 __all__ = [

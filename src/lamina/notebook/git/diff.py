@@ -10,13 +10,7 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
-from lamina.notebook.document import (
-    Cell,
-    Notebook,
-    content_hash,
-    parse_notebook,
-    read_notebook,
-)
+from lamina.notebook.document import Cell, Notebook, content_hash, parse_notebook, read_notebook
 from lamina.notebook.errors import NotebookError
 from lamina.notebook.git.align import in_order, match_cells
 

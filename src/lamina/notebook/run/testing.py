@@ -12,11 +12,7 @@ from tempfile import TemporaryDirectory
 from lamina.foundation.errors import MissingExtraError
 from lamina.notebook.clean import clean_notebook
 from lamina.notebook.config import Config, config_of, find_notebooks
-from lamina.notebook.document import (
-    read_notebook,
-    write_if_changed,
-    write_notebook,
-)
+from lamina.notebook.document import read_notebook, write_if_changed, write_notebook
 from lamina.notebook.errors import NotebookError
 from lamina.notebook.run.execute import Failure, NotebookRun, RunOptions, execute_notebook_async
 from lamina.notebook.run.report import describe_failure, junit_xml, summarize, timing_table

@@ -15,12 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lamina.data.block import (
-    CategoryBlock,
-    MultiCategoryBlock,
-    RegressionBlock,
-    TransformBlock,
-)
+from lamina.data.block import CategoryBlock, MultiCategoryBlock, RegressionBlock, TransformBlock
 from lamina.data.category import Categorize, EncodedMultiCategorize, RegressionSetup
 from lamina.data.items import TfmdLists
 from lamina.data.pipeline import Pipeline

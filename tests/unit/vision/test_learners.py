@@ -1,8 +1,9 @@
-"""A seed decides the first weights of a model; the global generators stay as they are."""
+"""A seed decides the first weights of a model, the data the number of its outputs."""
 
 import random
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from lamina.data.block import DataBlock, RegressionBlock
 from lamina.data.loaders import DataLoaders
 from lamina.data.split import RandomSplitter
+from lamina.foundation.errors import ContractError
 from lamina.tensor.types import TensorBBox
 from lamina.train.learner import Learner
 from lamina.train.persistence import ModelSpec
@@ -37,9 +39,9 @@ def loaders(*targets: object, get_y: object) -> DataLoaders:
     return block.dataloaders(range(4), bs=2, device="cpu")
 
 
-def classifier(seed: int | None) -> Learner:
+def classifier(seed: int | None, **options: Any) -> Learner:
     dls = loaders(RegressionBlock(), get_y=float)
-    return vision_learner(dls, network, pretrained=False, seed=seed)
+    return vision_learner(dls, network, pretrained=False, seed=seed, **options)
 
 
 def keypoints(seed: int | None) -> Learner:
@@ -47,15 +49,15 @@ def keypoints(seed: int | None) -> Learner:
     return vision_learner(dls, network, pretrained=False, seed=seed)
 
 
-def unet(seed: int | None) -> Learner:
+def unet(seed: int | None, **options: Any) -> Learner:
     dls = loaders(MaskBlock(["a", "b"]), get_y=lambda _: np.zeros((32, 32), np.uint8))
-    return unet_learner(dls, network, pretrained=False, seed=seed)
+    return unet_learner(dls, network, pretrained=False, seed=seed, **options)
 
 
-def detector(seed: int | None) -> Learner:
+def detector(seed: int | None, **options: Any) -> Learner:
     boxes = [lambda _: TensorBBox([[2.0, 2, 20, 20]]), lambda _: ["a"]]
     dls = loaders(BBoxBlock(), BBoxLblBlock(), get_y=boxes)
-    return detection_learner(dls, network, pretrained=False, seed=seed)
+    return detection_learner(dls, network, pretrained=False, seed=seed, **options)
 
 
 def gan(seed: int | None, make: Callable[..., Learner] = GANLearner.wgan) -> Learner:
@@ -95,3 +97,11 @@ def test_the_global_generators_stay_as_they_are(make: Callable[[int | None], Lea
     seeded()
     make(7)
     assert drawn() == expected
+
+
+@pytest.mark.parametrize(("make", "needed"), [(classifier, 1), (unet, 2), (detector, 2)])
+def test_outputs_that_do_not_fit_the_data_are_refused(make: Callable[..., Learner], needed: int):
+    with pytest.raises(ContractError, match=rf"n_out=5, but the task .* needs {needed}\. Leave n"):
+        make(7, n_out=5)
+    make(7, n_out=needed)
+    make(7, n_out=5, loss_func=nn.MSELoss())
