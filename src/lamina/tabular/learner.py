@@ -84,7 +84,7 @@ def tabular_learner(
     Raises:
         UnknownArgumentError: A name in `options` or `config` is unknown.
         UnknownNameError: There is no network of that name.
-        ContractError: The data do not say how many outputs there are.
+        ContractError: The data do not say how many outputs there are, or say other than `n_out`.
 
     Example:
         >>> from lamina.tabular.loaders import TabularDataLoaders
@@ -100,13 +100,15 @@ def tabular_learner(
     Source: Howard & Gugger 2020, "fastai: a layered API for deep learning", "Tabular".
     """
     refuse_unknown("tabular_learner", options, [*_OWN, *LearnerArgs.__annotations__])
-    if "loss_func" not in options and _is_several(dls.task):
+    own_loss = options.get("loss_func")
+    if own_loss is None and _is_several(dls.task):
         options["loss_func"] = SeveralTargets.of_tasks(list(dls.task))
     if isinstance(model, nn.Module):
         remember_columns(model, dls)
         return TabularLearner(dls, model, **options)
     settings = _settings(dls, model, config, layers=layers, y_range=y_range, numbers=numbers)
-    spec = _spec(model, _sizes(dls, emb_szs), len(dls.cont_names), n_out or _n_out(dls), settings)
+    n_out = _n_out(dls.task, n_out, own_loss)
+    spec = _spec(model, _sizes(dls, emb_szs), len(dls.cont_names), n_out, settings)
     with first_weights(options.get("seed")):
         network = spec.build()
     learn = TabularLearner(dls, network, **options)
@@ -190,10 +192,15 @@ def _sizes(dls: Any, emb_szs: EmbSzs | None) -> Sequence[tuple[int, int]]:
     return emb_szs
 
 
-def _n_out(dls: Any) -> int:
-    if _is_several(dls.task):
-        return sum(task.n_out for task in dls.task)
-    return infer(dls.task).n_out
+def _n_out(task: Any, n_out: int | None, own_loss: Any) -> int:
+    """Return the number of outputs; with a loss of one's own any will do."""
+    if n_out is not None and (task is None or own_loss is not None):
+        return n_out
+    needed = sum(one.n_out for one in task) if _is_several(task) else infer(task).n_out
+    if n_out in (None, needed):
+        return needed
+    what = f"tabular_learner: n_out={n_out}, but the targets of the data need {needed}"
+    raise ContractError(f"{what}. Leave n_out out, or pass loss_func=... that fits it.")
 
 
 def _combine(task: Task | Iterable[Task] | None) -> str:

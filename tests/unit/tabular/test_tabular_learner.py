@@ -228,6 +228,13 @@ def test_sizes_must_fit_the_columns(df):
         quiet(loaders(df), emb_szs=[(4, 2), (3, 2)])
 
 
+def test_outputs_must_fit_the_targets(df):
+    with pytest.raises(ContractError, match=r"n_out=5, but the targets of the data need \d\. L"):
+        quiet(loaders(df), n_out=5)
+    learn = quiet(loaders(df), n_out=5, loss_func=torch.nn.CrossEntropyLoss())
+    assert learn.model(*learn.dls.one_batch()[:-1]).shape[1] == 5
+
+
 @pytest.mark.parametrize("model", TINY)
 def test_a_seed_decides_the_first_weights(df, model):
     before = torch.get_rng_state()
