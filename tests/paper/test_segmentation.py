@@ -97,7 +97,7 @@ def test_options_are_strict(learn):
 
 def test_options_of_the_decoder_are_kept_in_the_file(learn, tmp_path):
     options = {"self_attention": True, "act_cls": nn.Mish, "norm_type": NormType.Weight}
-    other = unet_learner(learn.dls, xresnet18, pretrained=False, n_out=2, **options)
+    other = unet_learner(learn.dls, xresnet18, pretrained=False, **options)
     again = load_learner(other.export(tmp_path / "other.lamina"))
     x = torch.randn(1, 3, 64, 64)
     torch.testing.assert_close(again.model(x), other.model.eval()(x))
