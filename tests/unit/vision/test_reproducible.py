@@ -2,6 +2,7 @@
 """A seed decides a training to the last bit: with any number of workers, in any process."""
 
 import ast
+import os
 import subprocess
 import sys
 
@@ -63,7 +64,8 @@ def test_the_same_bits_in_another_process(expected):
     import inspect
 
     script = SCRIPT.format(body=inspect.getsource(losses))
+    env = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
     done = subprocess.run(
-        [sys.executable, "-c", script, "2"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script, "2"], capture_output=True, text=True, check=True, env=env
     )
     assert ast.literal_eval(done.stdout.splitlines()[-1]) == expected
