@@ -177,6 +177,16 @@ def test_the_size_of_all_other_files_is_left_to_pillow(photos: Path):
     assert [jpeg_size(file) for file in (turned, png, *others)] == [None] * 7
 
 
+def test_bytes_that_fill_up_a_header_are_left_to_pillow(photos: Path):
+    plain = photograph(photos)
+    text = bytearray(65_500)  # a comment with what looks like a frame where a wrong step leads
+    text[65_276:65_286] = b"\xff\xc0\x00\x11\x08\x00\x07\x00\x07\x03"
+    filled = plain[:2] + b"\xff" + b"\xff\xfe" + (65_502).to_bytes(2, "big") + text + plain[2:]
+    assert jpeg_size(filled) is None
+    np.testing.assert_array_equal(np.asarray(OpenImage()(filled)), pixels(plain))
+    assert first_rows(filled, 1) == filled
+
+
 @needs_simplejpeg
 @pytest.mark.parametrize("decoder", ["pillow", "simplejpeg"])
 def test_a_picture_that_fills_the_memory_is_refused(
