@@ -111,9 +111,8 @@ class TrainTestSplitter:
                 shuffle=self.shuffle,
             )
         except (TypeError, ValueError) as error:
-            raise DataError(
-                f"TrainTestSplitter: check its arguments; scikit-learn says: {error}"
-            ) from error
+            what = f"check its arguments; scikit-learn says: {error}"
+            raise DataError(f"TrainTestSplitter: {what}") from error
         return [int(i) for i in train], [int(i) for i in valid]
 
 
@@ -140,14 +139,12 @@ class IndexSplitter:
         n, picks = len(items), listed(self.valid_idx)
         if picks and is_bool(picks[0]):
             return MaskSplitter(picks)(items)
-        odd = [i for i in picks if not hasattr(i, "__index__")]
-        valid = [] if odd else [index(i) for i in picks]
-        if wrong := odd or [i for i in valid if not -n <= i < n]:
+        if wrong := [i for i in picks if not (hasattr(i, "__index__") and -n <= i < n)]:
             raise DataError(
                 f"IndexSplitter: {wrong[0]!r} is no position in {n} items. Give positions, not "
                 "labels of rows; for a fraction use RandomSplitter or EndSplitter."
             )
-        taken = dict.fromkeys(i % n for i in valid)
+        taken = dict.fromkeys(index(i) % n for i in picks)
         return [i for i in range(n) if i not in taken], list(taken)
 
 
@@ -174,10 +171,9 @@ class EndSplitter:
         """Return the positions for training and for validation."""
         every = list(range(len(items)))
         n_valid = int(self.valid_pct * len(every))
-        if self.valid_last:
-            cut = len(every) - n_valid
-            return every[:cut], every[cut:]
-        return every[n_valid:], every[:n_valid]
+        cut = len(every) - n_valid if self.valid_last else n_valid
+        first, last = every[:cut], every[cut:]
+        return (first, last) if self.valid_last else (last, first)
 
 
 @record

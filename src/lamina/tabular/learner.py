@@ -21,7 +21,7 @@ from lamina.tabular.models.numeric import NumberEncoding, number_encoding
 from lamina.tabular.models.several import SeveralTargets
 from lamina.tabular.models.tabm import EachMember, TabM
 from lamina.tabular.remember import remember_columns
-from lamina.train.infer import infer
+from lamina.train.infer import n_outputs
 from lamina.train.learner import Learner, LearnerArgs
 from lamina.train.persistence import ModelSpec
 
@@ -107,7 +107,7 @@ def tabular_learner(
         remember_columns(model, dls)
         return TabularLearner(dls, model, **options)
     settings = _settings(dls, model, config, layers=layers, y_range=y_range, numbers=numbers)
-    n_out = _n_out(dls.task, n_out, own_loss)
+    n_out = n_outputs("tabular_learner", dls.task, n_out, own_loss)
     spec = _spec(model, _sizes(dls, emb_szs), len(dls.cont_names), n_out, settings)
     with first_weights(options.get("seed")):
         network = spec.build()
@@ -190,17 +190,6 @@ def _sizes(dls: Any, emb_szs: EmbSzs | None) -> Sequence[tuple[int, int]]:
             f"categories {list(dls.cat_names)}. Give one for each, or a dict with some by name."
         )
     return emb_szs
-
-
-def _n_out(task: Any, n_out: int | None, own_loss: Any) -> int:
-    """Return the number of outputs; with a loss of one's own any will do."""
-    if n_out is not None and (task is None or own_loss is not None):
-        return n_out
-    needed = sum(one.n_out for one in task) if _is_several(task) else infer(task).n_out
-    if n_out in (None, needed):
-        return needed
-    what = f"tabular_learner: n_out={n_out}, but the targets of the data need {needed}"
-    raise ContractError(f"{what}. Leave n_out out, or pass loss_func=... that fits it.")
 
 
 def _combine(task: Task | Iterable[Task] | None) -> str:

@@ -30,7 +30,7 @@ from lamina.text.models.build import (
 from lamina.text.models.transfer import load_words, published_files, read_published, read_words
 from lamina.text.padding import ReverseText
 from lamina.text.vocab import text_vocab
-from lamina.train.infer import infer
+from lamina.train.infer import n_outputs
 from lamina.train.learner import Learner, LearnerArgs
 from lamina.train.persistence import ModelSpec
 
@@ -327,7 +327,8 @@ def text_classifier_learner(  # noqa: PLR0913 - the known signature
     """
     _check_names(text_classifier_learner, options)
     _refuse_loaders(dls, labels=False)
-    n_out = _outputs(getattr(dls, "task", None), n_out, options)
+    task, loss = getattr(dls, "task", None), options.get("loss_func")
+    n_out = n_outputs("text_classifier_learner", task, n_out, loss)
     head = {"lin_ftrs": lin_ftrs, "ps": ps, "max_len": max_len, "y_range": y_range}
     if _is_pretrained(arch, options):
         from lamina.text.huggingface.learner import pretrained_classifier_learner
@@ -384,19 +385,6 @@ def _refuse_loaders(dls: Any, *, labels: bool) -> None:
             "text_classifier_learner: the loaders give streams of words without labels. Make them "
             "without is_lm=True (text_vocab= takes over the words), or use language_model_learner."
         )
-
-
-def _outputs(task: Any, n_out: int | None, options: TextModelArgs) -> int:
-    """Return the number of outputs; with a loss of one's own any will do."""
-    if n_out is not None and (task is None or options.get("loss_func") is not None):
-        return n_out
-    needed = infer(task).n_out
-    if n_out not in (None, needed):
-        raise ContractError(
-            f"text_classifier_learner: n_out={n_out}, but the task {type(task).__name__} of the "
-            f"data needs {needed}. Leave n_out out, or pass loss_func=... that fits it."
-        )
-    return needed
 
 
 def _is_pretrained(arch: Any, options: TextModelArgs) -> bool:

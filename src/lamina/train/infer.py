@@ -4,7 +4,7 @@ This is the one table that says what a kind of target means for training. `infer
 `INFERENCES.add(MyTask, ...)` extends it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,7 @@ __all__ = [
     "Reading",
     "balance_loss",
     "infer",
-    "infer_loss",
+    "n_outputs",
     "reading_of",
 ]
 
@@ -122,9 +122,29 @@ def infer(task: Task | None) -> Inference:
     return make(task)
 
 
-def infer_loss(task: Task | None) -> Any:
-    """Return the loss for a task; see `infer`."""
-    return infer(task).loss
+def n_outputs(where: str, task: Any, n_out: int | None, loss_func: Any) -> int:
+    """Return how many outputs a model needs; with a loss of one's own any number will do.
+
+    Args:
+        where: The function that was called, for the message.
+        task: That of the data, or several; None if they do not say.
+        n_out: What the caller asked for, if anything.
+        loss_func: The caller's own loss, if any.
+
+    Raises:
+        ContractError: That does not fit the data, or they do not say how many.
+
+    Example:
+        >>> n_outputs("learner", SingleLabel(("cat", "dog")), None, None)
+        2
+    """
+    if n_out is not None and (task is None or loss_func is not None):
+        return n_out
+    needed = sum(infer(one).n_out for one in (task if isinstance(task, Sequence) else [task]))
+    if n_out in (None, needed):
+        return needed
+    what = f"{where}: n_out={n_out}, but the target of the data needs {needed}"
+    raise ContractError(f"{what}. Leave n_out out, or pass loss_func=... that fits it.")
 
 
 def balance_loss(loss_func: Any, dls: Any) -> None:

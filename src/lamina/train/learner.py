@@ -33,7 +33,7 @@ from lamina.train.callbacks.progress import ProgressCallback
 from lamina.train.callbacks.techniques import channels_last, precision
 from lamina.train.events import EVENTS
 from lamina.train.fitting import Callbacks, LearningRate
-from lamina.train.infer import balance_loss, infer_loss
+from lamina.train.infer import balance_loss, infer
 from lamina.train.loop import Loop
 from lamina.train.persistence import ModelSpec
 from lamina.train.recorder import Recorder
@@ -126,7 +126,7 @@ class Learner(Loop):
         seed: int | None = None,
     ) -> None:
         dls = DataLoaders(*dls) if isinstance(dls, tuple | list) else dls
-        loss_func = infer_loss(getattr(dls, "task", None)) if loss_func is None else loss_func
+        loss_func = infer(getattr(dls, "task", None)).loss if loss_func is None else loss_func
         balance_loss(loss_func, dls)
         super().__init__(dls, model, loss_func, seed=seed)
         self.opt_func, self.splitter, self.moms = opt_func, splitter, moms

@@ -25,7 +25,7 @@ from lamina.foundation.registry import savable
 from lamina.foundation.signatures import strict
 from lamina.tensor import types
 from lamina.tensor.bundle import encode, read_bundle, write_bundle
-from lamina.train.infer import infer_loss
+from lamina.train.infer import infer
 
 if TYPE_CHECKING:
     from lamina.train.learner import Learner
@@ -182,7 +182,7 @@ def load_learner(
     if model is None:
         model = _build(spec, fname)
     model.load_state_dict(state["weights"])
-    loss = loss_func or state["loss"] or infer_loss(state["task"])
+    loss = loss_func or state["loss"] or infer(state["task"]).loss
     make: Callable[..., Learner] = state.get("learner") or Learner
     learn = make(_data_from(state["data"], device), model.eval().to(device), loss)
     learn.model_spec = spec

@@ -43,7 +43,7 @@ _SPARE = {8: 2.2, 4: 1.8, 2: 1.2}
 _TURNED = (5, 6, 7, 8)  # orientations that swap width and height
 _FLIPS = {2: (1,), 3: (0, 1), 4: (0,), 6: (1,), 7: (0, 1), 8: (0,)}  # after the swap
 _FRAMES = (0xC0, 0xC1, 0xC2)  # markers: baseline, extended and progressive pictures
-_LAST = (0xDA, 0xFF)  # markers: the scan; and bytes that fill up, which are left to Pillow
+_STOPS = (0xDA, 0xFF)  # markers: the scan; and bytes that fill up, which are left to Pillow
 _START = b"\xff\xd8"
 _END = b"\xff\xd9"  # nowhere else behind the frame
 _BLOCK = 16  # rows: those of one block take part in smoothing colours of the one above
@@ -110,7 +110,7 @@ def find_decoder(decoder: str | Decoder) -> Decoder | None:
 
 
 def jpeg_size(file: bytes) -> tuple[int, int] | None:
-    """(width, height) of a JPEG in colour without notes of a camera; None for all other files."""
+    """(width, height) of a JPEG in colour without EXIF, from its header; None for other files."""
     frame, scan = _frame(file)
     if frame is None or b"Exif" in file[:scan] or (file[frame + 4], file[frame + 9]) != (8, 3):
         return None
@@ -133,7 +133,7 @@ def first_rows(file: bytes, n: int) -> bytes:
 def _frame(file: bytes) -> tuple[int | None, int]:
     """Where the header of the frame is, which has the height 5 bytes later; and of the scan."""
     found, at = None, 2 if file.startswith(_START) else len(file)
-    while at + 9 < len(file) and file[at] == 0xFF and file[at + 1] not in _LAST:
+    while at + 9 < len(file) and file[at] == 0xFF and file[at + 1] not in _STOPS:
         found = at if file[at + 1] in _FRAMES else found
         at += 2 + int.from_bytes(file[at + 2 : at + 4], "big")
     return found, at

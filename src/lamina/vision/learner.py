@@ -9,10 +9,10 @@ from torch import nn
 
 from lamina.data.normalize import Normalize
 from lamina.data.task import DenseNumbers
-from lamina.foundation.errors import ContractError, refuse_unknown
+from lamina.foundation.errors import refuse_unknown
 from lamina.nn.activations import ACTIVATIONS
 from lamina.nn.init import InitFunc, first_weights
-from lamina.train.infer import infer
+from lamina.train.infer import n_outputs
 from lamina.train.learner import Learner, LearnerArgs
 from lamina.train.persistence import ModelSpec
 from lamina.vision.models.architectures import Architecture, find_architecture
@@ -28,7 +28,6 @@ __all__ = [
     "check_names",
     "chosen",
     "cnn_learner",
-    "n_outputs",
     "on_body",
     "unet_learner",
     "vision_learner",
@@ -87,7 +86,7 @@ def vision_learner(
     """
     check_names("vision_learner", options, VisionLearnerArgs)
     built = chosen(options, ("cut", "custom_head", "init", *HeadArgs.__annotations__))
-    built["n_out"] = n_outputs("vision_learner", dls.task, n_out, options)
+    built["n_out"] = n_outputs("vision_learner", dls.task, n_out, options.get("loss_func"))
     start = Start(find_architecture(arch), pretrained, weights, normalize)
     return on_body(dls, start, create_vision_model, built, options)
 
@@ -131,7 +130,7 @@ def unet_learner(
     """
     check_names("unet_learner", options, UnetLearnerArgs)
     built = chosen(options, ("cut", *UnetArgs.__annotations__))
-    built["n_out"] = n_outputs("unet_learner", dls.task, n_out, options)
+    built["n_out"] = n_outputs("unet_learner", dls.task, n_out, options.get("loss_func"))
     act = options.get("act_cls")
     if (name := getattr(act, "__name__", "")) in ACTIVATIONS and ACTIVATIONS[name] is act:
         built["act_cls"] = name  # a file holds no classes of PyTorch
@@ -206,27 +205,6 @@ def chosen(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
         {'lr': 0.1}
     """
     return {name: options[name] for name in names if name in options}
-
-
-def n_outputs(where: str, task: Any, n_out: int | None, options: Mapping[str, Any]) -> int:
-    """Return how many outputs a model needs; with a loss of one's own any number will do.
-
-    Args:
-        where: The function that was called.
-        task: That of the data, None if they do not say.
-        n_out: What its caller asked for, if anything.
-        options: Those of the learner.
-
-    Raises:
-        ContractError: That does not fit the data, or they do not say how many.
-    """
-    if n_out is not None and (task is None or options.get("loss_func") is not None):
-        return n_out
-    needed = infer(task).n_out
-    if n_out in (None, needed):
-        return needed
-    what = f"{where}: n_out={n_out}, but the task {type(task).__name__} of the data needs"
-    raise ContractError(f"{what} {needed}. Leave n_out out, or pass loss_func=... that fits it.")
 
 
 def check_names(where: str, options: Iterable[str], known: type) -> None:

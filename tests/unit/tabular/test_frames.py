@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from lamina.foundation.errors import DataError
+from lamina.foundation.errors import ContractError, DataError
 from lamina.tabular.core import Tabular
 from lamina.tabular.encoding.frames import as_frame
 
@@ -134,6 +134,12 @@ def test_texts_of_polars_are_numbered_column_by_column_as_they_appear(kind):
             assert (found[0].tolist(), found[1]) == (codes, levels)
     nothing = as_frame(frame.native.clear()).factorize("x")
     assert (nothing[0].tolist(), nothing[1]) == ([], [])
+
+
+def test_polars_that_is_too_old_is_named(monkeypatch):
+    monkeypatch.delattr(pl, "Categories")
+    with pytest.raises(ContractError, match=r"not read\. Install polars 1\.32 or newer, or give"):
+        as_frame(pl.DataFrame({"x": ["a"]}))
 
 
 def test_large_numbers_beside_gaps_stay_apart():

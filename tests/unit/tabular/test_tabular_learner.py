@@ -229,7 +229,7 @@ def test_sizes_must_fit_the_columns(df):
 
 
 def test_outputs_must_fit_the_targets(df):
-    with pytest.raises(ContractError, match=r"n_out=5, but the targets of the data need \d\. L"):
+    with pytest.raises(ContractError, match=r"n_out=5, but the target of the data needs \d\. L"):
         quiet(loaders(df), n_out=5)
     learn = quiet(loaders(df), n_out=5, loss_func=torch.nn.CrossEntropyLoss())
     assert learn.model(*learn.dls.one_batch()[:-1]).shape[1] == 5

@@ -101,7 +101,7 @@ def test_the_global_generators_stay_as_they_are(make: Callable[[int | None], Lea
 
 @pytest.mark.parametrize(("make", "needed"), [(classifier, 1), (unet, 2), (detector, 2)])
 def test_outputs_that_do_not_fit_the_data_are_refused(make: Callable[..., Learner], needed: int):
-    with pytest.raises(ContractError, match=rf"n_out=5, but the task .* needs {needed}\. Leave n"):
+    with pytest.raises(ContractError, match=rf"n_out=5, but the target .* needs {needed}\. Leave"):
         make(7, n_out=5)
     make(7, n_out=needed)
     make(7, n_out=5, loss_func=nn.MSELoss())

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lamina.foundation.errors import DataError, closest
+from lamina.foundation.errors import ContractError, DataError, closest
 
 __all__ = [
     "Frame", "as_dates", "as_dict", "as_frame", "factorize", "has_nan", "is_gap", "seen_levels",
@@ -134,6 +134,11 @@ class _Pandas(Frame):
 
 class _Polars(Frame):
     def __init__(self, native: Any) -> None:
+        import polars as pl
+
+        if not hasattr(pl, "Categories"):
+            what = f"tabular: frames of polars {pl.__version__} are not read"
+            raise ContractError(f"{what}. Install polars 1.32 or newer, or give df.to_pandas().")
         super().__init__(native, native.columns, native.height)
         self._texts: dict[Any, Any] = {}
 
@@ -388,10 +393,12 @@ def _arrow_levels(column: Any) -> Levels:
 
 
 def _polars_levels(column: Any) -> Any:
+    """Return the texts of a column of categories of its own, in the order of their codes."""
     levels = column.dtype.categories
     if hasattr(levels, "to_series"):  # polars 2
         return levels.to_series()
-    return column.unique(maintain_order=True).drop_nulls()
+    levels = column.unique().drop_nulls()
+    return levels[levels.to_physical().arg_sort()]
 
 
 def _codes(codes: np.ndarray) -> Tensor:

@@ -14,12 +14,12 @@ from lamina.foundation.registry import savable
 from lamina.tensor.types import TensorBBox, TensorMultiCategory, TensorPoint, plain
 from lamina.train.callback import Callback
 from lamina.train.fitting import Callbacks
-from lamina.train.infer import INFERENCES, Inference
+from lamina.train.infer import INFERENCES, Inference, n_outputs
 from lamina.train.learner import Learner, LearnerArgs
 from lamina.vision.detection.loss import DetectionLoss
 from lamina.vision.detection.metric import MeanAveragePrecision
 from lamina.vision.detection.model import DetectorArgs, create_detection_model
-from lamina.vision.learner import Start, check_names, chosen, n_outputs, on_body
+from lamina.vision.learner import Start, check_names, chosen, on_body
 from lamina.vision.models.architectures import Architecture, find_architecture
 
 __all__ = ["DetectionLearner", "DetectionLearnerArgs", "SecondLook", "detection_learner"]
@@ -187,6 +187,7 @@ def detection_learner(
     """
     check_names("detection_learner", options, DetectionLearnerArgs)
     built = chosen(options, ("cut", *DetectorArgs.__annotations__))
-    built["n_out"] = n_outputs("detection_learner", dls.task, n_out, options)
+    loss = options.get("loss_func")
+    built["n_out"] = n_outputs("detection_learner", dls.task, n_out, loss)
     start = Start(find_architecture(arch).for_maps, pretrained, weights, normalize)
     return on_body(dls, start, create_detection_model, built, options, DetectionLearner)
